@@ -1,0 +1,38 @@
+# Two commands matter: `make run` (the whole system on this machine) and `make test` (every test).
+
+# How much sample data `make run` loads. Fresh data each time, unless KEEP=1.
+SIZE ?= S
+KEEP ?=
+# The cargo profile of `make run`: optimised, but linked faster than what is shipped.
+PROFILE ?= quick
+# The message that `make send` sends.
+FILE ?= events/messages/capital-call.json
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BINARIES = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+# nextest when it is installed: it runs the tests of all crates side by side.
+TESTS := $(shell cargo nextest --version >/dev/null 2>&1 && echo cargo nextest run || echo cargo test)
+
+.PHONY: run stop send test lint setup
+
+run: setup
+	cargo build --workspace --bins --profile $(PROFILE)
+	$(BINARIES)/local run --size $(SIZE) $(if $(filter 1,$(KEEP)),--keep)
+
+stop:
+	$(BINARIES)/local stop
+
+send:
+	$(BINARIES)/local send $(FILE)
+
+test: setup
+	cargo build --workspace --bins
+	$(TARGET)/debug/local services -- $(TESTS) --workspace
+	@echo "All tests passed."
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+setup:
+	@local/setup.sh

@@ -1,0 +1,2 @@
+//! The function's entry point.
+fn main() {}

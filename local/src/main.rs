@@ -1,0 +1,90 @@
+//! Boots the command line: parse, run, and turn a failure into one message and an exit code.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use local::cli::{Arguments, Command, Run};
+use local::client::Client;
+use local::directory::StateDirectory;
+use local::{project_directory, services, stack};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
+        Err(failure) => {
+            eprintln!("local: {failure:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<i32> {
+    match command {
+        Command::Services { command } => return services::run(project_directory(), &command).await,
+        Command::Run(run) => return stack::run(project_directory(), stack_options(run)?).await,
+        Command::Stop(directory) => {
+            let stopped = StateDirectory::open(&directory.path())?.stop().await?;
+            println!(
+                "{}",
+                if stopped {
+                    "Stopped."
+                } else {
+                    "No stack was running."
+                }
+            );
+        }
+        Command::Send {
+            file,
+            set,
+            directory,
+        } => println!(
+            "{}",
+            Client::open(&directory.path())?.send(&file, &set).await?
+        ),
+        Command::Invoke {
+            function,
+            payload,
+            directory,
+        } => {
+            println!(
+                "{}",
+                Client::open(&directory.path())?
+                    .invoke(&function, payload)
+                    .await?
+            );
+        }
+        Command::Token {
+            subject,
+            ttl_seconds,
+            bad,
+            directory,
+        } => {
+            println!(
+                "{}",
+                Client::open(&directory.path())?.token(&subject, ttl_seconds, bad)?
+            );
+        }
+    }
+    Ok(0)
+}
+
+fn stack_options(run: Run) -> Result<stack::Options> {
+    let own_folder = || {
+        std::env::current_exe()
+            .ok()
+            .and_then(|path| Some(path.parent()?.to_owned()))
+    };
+    Ok(stack::Options {
+        directory: run.directory.path(),
+        binaries: run
+            .bin_dir
+            .or_else(own_folder)
+            .context("cannot find the function binaries; name their folder with --bin-dir")?,
+        size: run.size,
+        keep: run.keep,
+        quiet: run.quiet,
+        environment: run.env,
+    })
+}

@@ -1,0 +1,177 @@
+//! Postgres on loopback: finds the newest installed one, creates its data directory, starts it.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use nix::sys::signal::Signal;
+
+use super::server::Probe;
+use super::{Home, Server, ports::free_port, run_tool};
+use crate::process::ProcessDirectory;
+
+/// The role that owns the database; a superuser, so that tests may create databases and roles.
+const OWNER: &str = "owner";
+/// Materialised views refreshed concurrently and `merge` need 15.
+const OLDEST_VERSION: u32 = 15;
+/// Where Debian and Homebrew keep one folder a version, which they leave out of the search path.
+const VERSIONED_FOLDERS: [&str; 3] = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
+
+/// Whether what was written must survive a crash of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// As in production: every commit is flushed.
+    Durable,
+    /// For tests, whose data dies with them: nothing is flushed.
+    Throwaway,
+}
+
+/// A running Postgres.
+pub struct Postgres {
+    /// The process.
+    pub server: Arc<Server>,
+    /// The loopback port.
+    pub port: u16,
+}
+
+impl Postgres {
+    /// Starts Postgres on `<home>/postgres`, which is created first unless it is there.
+    pub async fn start(
+        home: &Home,
+        processes: &ProcessDirectory,
+        durability: Durability,
+    ) -> Result<Self> {
+        let binaries = find_binaries()?;
+        let data = home.path.join("postgres");
+        if !data.join("PG_VERSION").exists() {
+            create_data_directory(home, &binaries, &data).await?;
+        }
+        let port = free_port()?;
+        let home = home.clone();
+        let command = move || {
+            let mut command = home.command(binaries.join("postgres"));
+            command.arg("-D").arg(&data);
+            for setting in settings(port, durability) {
+                command.arg("-c").arg(setting);
+            }
+            command
+        };
+        let probe = Probe::Postgres(database_url(OWNER, port, "postgres"));
+        // On this signal Postgres ends open sessions instead of waiting for them.
+        let server = Server::launch("postgres", processes, command, probe, Signal::SIGINT).await?;
+        Ok(Self {
+            server: Arc::new(server),
+            port,
+        })
+    }
+
+    /// The libpq address of a database, as its owner.
+    pub fn owner_url(&self, database: &str) -> String {
+        database_url(OWNER, self.port, database)
+    }
+
+    /// The libpq address of a database, as another role.
+    pub fn url_as(&self, role: &str, database: &str) -> String {
+        database_url(role, self.port, database)
+    }
+}
+
+fn database_url(role: &str, port: u16, database: &str) -> String {
+    format!(
+        "postgres://{role}@{}:{port}/{database}",
+        Ipv4Addr::LOCALHOST
+    )
+}
+
+/// The C locale sorts the same everywhere; loopback connections are trusted, as no other machine can make them.
+async fn create_data_directory(home: &Home, binaries: &Path, data: &Path) -> Result<()> {
+    home.create_folder(data)?;
+    let mut command = home.command(binaries.join("initdb"));
+    command.arg("-D").arg(data).args([
+        "--username",
+        OWNER,
+        "--auth",
+        "trust",
+        "--encoding",
+        "UTF8",
+        "--locale",
+        "C",
+        "--no-sync",
+    ]);
+    run_tool(&mut command).await
+}
+
+fn settings(port: u16, durability: Durability) -> Vec<String> {
+    let mut settings: Vec<String> = [
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "max_connections=200",
+        "shared_buffers=256MB",
+        "max_wal_size=2GB",
+        "timezone=UTC",
+        "log_timezone=UTC",
+        // A machine with two cores: parallel workers would only take them from the functions.
+        "max_parallel_workers_per_gather=0",
+        "jit=off",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    settings.push(format!("port={port}"));
+    if durability == Durability::Throwaway {
+        settings.extend(
+            [
+                "fsync=off",
+                "synchronous_commit=off",
+                "full_page_writes=off",
+            ]
+            .map(str::to_owned),
+        );
+    }
+    settings
+}
+
+/// The folder with `initdb` and `postgres` of the newest version.
+fn find_binaries() -> Result<PathBuf> {
+    let versioned = VERSIONED_FOLDERS
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    let newest = versioned
+        .filter_map(|entry| {
+            Some((
+                version_of(&entry.file_name().to_string_lossy())?,
+                entry.path().join("bin"),
+            ))
+        })
+        .filter(|(version, folder)| *version >= OLDEST_VERSION && folder.join("initdb").exists())
+        .max();
+    let searched = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = || {
+        std::env::split_paths(&searched)
+            .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
+    };
+    match newest.map(|(_, folder)| folder).or_else(on_path) {
+        Some(folder) => Ok(folder),
+        None => {
+            bail!("Postgres {OLDEST_VERSION} or newer is not installed; `make setup` installs it")
+        }
+    }
+}
+
+/// `15` of Debian's folder `15`, `16` of Homebrew's `postgresql@16`.
+fn version_of(folder: &str) -> Option<u32> {
+    folder.rsplit('@').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_debian_and_homebrew_folders() {
+        assert_eq!(version_of("15"), Some(15));
+        assert_eq!(version_of("postgresql@16"), Some(16));
+        assert_eq!(version_of("openssl@3"), Some(3));
+        assert_eq!(version_of("node"), None);
+    }
+}

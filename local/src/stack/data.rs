@@ -1,0 +1,138 @@
+//! The stack's database: created, migrated by the function that does so in the cloud, filled with the sample, and
+//! brought up to date by the function that rebuilds everything derived.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use axum::body::Bytes;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use tokio_postgres::{Client, NoTls};
+
+use super::{Options, Variable};
+use crate::directory::StateDirectory;
+use crate::host::{Host, Invoke};
+use crate::sample;
+use crate::servers::Home;
+use crate::servers::postgres::Postgres;
+
+const DATABASE: &str = "lp_reporting";
+/// The role of the HTTP functions; the migrations create it.
+const READER: &str = "reader";
+
+/// Where the database is, for its two kinds of users.
+pub(super) struct Database {
+    pub(super) owner_url: String,
+    pub(super) reader_url: String,
+}
+
+impl Database {
+    /// Creates the database unless it is there.
+    pub(super) async fn create(postgres: &Postgres) -> Result<Self> {
+        let client = connect(&postgres.owner_url("postgres")).await?;
+        let found = client
+            .query_opt("select from pg_database where datname = $1", &[&DATABASE])
+            .await?;
+        if found.is_none() {
+            client
+                .batch_execute(&format!("create database {DATABASE}"))
+                .await?;
+        }
+        Ok(Self {
+            owner_url: postgres.owner_url(DATABASE),
+            reader_url: postgres.url_as(READER, DATABASE),
+        })
+    }
+
+    /// What the environment file says of the database.
+    pub(super) fn environment(&self) -> Vec<Variable> {
+        vec![
+            ("DATABASE_URL", self.owner_url.clone()),
+            ("READER_DATABASE_URL", self.reader_url.clone()),
+        ]
+    }
+}
+
+/// Which rows of the sample to point a newcomer, or a test, at.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Pointers {
+    pub(super) lp_id: i64,
+    pub(super) fund_id: i64,
+    pub(super) commitment_id: i64,
+    pub(super) other_lp_id: i64,
+}
+
+/// The servers' home: emptied first, unless data that were wholly loaded are to be kept.
+pub(super) fn open_home(directory: &StateDirectory, keep: bool) -> Result<Home> {
+    let home = Home::open(directory.path())?;
+    if keep && directory.sample_file().exists() {
+        return Ok(home);
+    }
+    if directory.sample_file().exists() {
+        fs::remove_file(directory.sample_file())?;
+    }
+    home.remove()?;
+    Home::open(directory.path())
+}
+
+/// Migrates; loads the sample and rebuilds what derives from it, unless it was kept.
+pub(super) async fn fill(
+    database: &Database,
+    host: &Host,
+    directory: &StateDirectory,
+    options: &Options,
+    step: &impl Fn(&str),
+) -> Result<Pointers> {
+    let answer = invoke(host, "migrate", "{}").await?;
+    step(&format!("Migrated: {answer}"));
+    let file = directory.sample_file();
+    if file.exists() {
+        step("The data of the last run are kept");
+        return Ok(serde_json::from_slice(&fs::read(file)?)?);
+    }
+    let pointers = load_sample(database, options).await?;
+    step("The sample is loaded");
+    invoke(host, "nightly-refresh", r#"{"task": "rebuild"}"#).await?;
+    step("Everything derived is computed");
+    fs::write(file, serde_json::to_vec(&pointers)?)?;
+    Ok(pointers)
+}
+
+async fn load_sample(database: &Database, options: &Options) -> Result<Pointers> {
+    let client = connect(&database.owner_url).await?;
+    let progress = if options.quiet {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(0)
+    };
+    progress.set_style(ProgressStyle::with_template(
+        "          sample {bar:40} {percent:>3} %",
+    )?);
+    let loaded = sample::load(&client, options.size, &progress)
+        .await
+        .context("cannot load the sample")?;
+    progress.finish_and_clear();
+    Ok(Pointers {
+        lp_id: loaded.lp_id,
+        fund_id: loaded.fund_id,
+        commitment_id: loaded.commitment_id,
+        other_lp_id: loaded.other_lp_id,
+    })
+}
+
+async fn invoke(host: &Host, function: &str, payload: &'static str) -> Result<String> {
+    let answer = host
+        .invoke(function, Bytes::from_static(payload.as_bytes()))
+        .await
+        .with_context(|| format!("cannot run {function}"))?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+async fn connect(url: &str) -> Result<Client> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
+        .await
+        .context("cannot connect to Postgres")?;
+    // The connection ends with its client; what went wrong with it, the client's own calls report.
+    tokio::spawn(connection);
+    Ok(client)
+}

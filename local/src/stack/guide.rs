@@ -1,0 +1,69 @@
+//! What a user of the running stack is told: the environment file's values, and where to look first.
+
+use anyhow::Result;
+
+use super::data::Pointers;
+use super::{Addresses, Variable};
+use crate::directory::StateDirectory;
+use crate::gateway::tokens::{SigningKey, TokenScope};
+use crate::template::Template;
+
+/// Long enough for an afternoon with the stack, or a week.
+const TOKEN_TTL_SECONDS: i64 = 7 * 24 * 60 * 60;
+
+/// Whom the environment file lets in, and to what.
+pub(super) fn identities(
+    pointers: &Pointers,
+    key: &SigningKey,
+    scope: &TokenScope,
+) -> Result<Vec<Variable>> {
+    let token_of = |lp_id: i64| key.token(scope, &format!("lp-{lp_id}"), TOKEN_TTL_SECONDS);
+    Ok(vec![
+        ("TOKEN", token_of(pointers.lp_id)?),
+        ("LP_ID", pointers.lp_id.to_string()),
+        ("FUND_ID", pointers.fund_id.to_string()),
+        ("COMMITMENT_ID", pointers.commitment_id.to_string()),
+        ("OTHER_LP_ID", pointers.other_lp_id.to_string()),
+        ("OTHER_LP_TOKEN", token_of(pointers.other_lp_id)?),
+        ("JWT_ISSUER", scope.issuer.clone()),
+        ("JWT_AUDIENCE", scope.audience.clone()),
+    ])
+}
+
+/// Where to look and what to try, every command ready to be pasted.
+pub(super) fn text(
+    directory: &StateDirectory,
+    template: &Template,
+    addresses: &Addresses,
+    pointers: &Pointers,
+) -> String {
+    let file = directory.environment_file();
+    let file = file.display();
+    let mut lines = vec![
+        String::new(),
+        format!("API          {}", addresses.base),
+        format!("Key set      {}", addresses.keys),
+        format!("Functions    {}/instances", addresses.invoke),
+        format!("Logs         {}/logs", directory.path().display()),
+        format!("Environment  {file}"),
+        format!(r#"A token      (. {file}; echo "$TOKEN")"#),
+        String::new(),
+    ];
+    for (route, _) in template.routes() {
+        let path = route
+            .path
+            .replace("{lpId}", &pointers.lp_id.to_string())
+            .replace("{fundId}", &pointers.fund_id.to_string());
+        lines.push(format!(
+            r#"(. {file}; curl -sS -H "Authorization: Bearer $TOKEN" "$BASE_URL{path}")"#
+        ));
+    }
+    lines.extend([
+        String::new(),
+        "A capital call for that LP:  make send FILE=events/messages/capital-call.json".to_owned(),
+        "The database:                ".to_owned()
+            + &format!(r#"(. {file}; psql "$DATABASE_URL")"#),
+        "The end:                     Ctrl-C, or make stop".to_owned(),
+    ]);
+    lines.join("\n")
+}

@@ -1,0 +1,59 @@
+-- One index a query, named for it. Each is shown in use by a plan test; an index that no query uses does not stand here.
+-- Where a query serves an LP, lp_id leads, so that a table can be split by LP without changing the query.
+
+-- Timeline of an LP, newest first, one index range a page: all of it, one type of entry, a commitment, a fund and type.
+create index capital_activities_timeline_idx on capital_activities (lp_id, effective_date desc, activity_id desc);
+create index capital_activities_type_timeline_idx on capital_activities (lp_id, activity_type, effective_date desc, activity_id desc);
+create index capital_activities_commitment_date_idx on capital_activities (lp_id, commitment_id, effective_date desc, activity_id desc);
+create index capital_activities_commitment_type_idx on capital_activities (lp_id, commitment_id, activity_type, effective_date desc, activity_id desc);
+-- Search by metadata; entries without any (nearly all) take no room.
+create index capital_activities_metadata_idx on capital_activities using gin (metadata jsonb_path_ops) where metadata <> '{}';
+-- An entry is reversed once at most.
+create unique index capital_activities_reverses_idx on capital_activities (reverses_activity_id) where reverses_activity_id is not null;
+-- Increases and releases dated ahead, which a pro-rata share must leave out.
+create index capital_activities_commitment_changes_idx on capital_activities (fund_id, effective_date) include (unfunded_effect_cents)
+    where cash_effect_cents = 0;
+
+-- The NAV that counts for a date.
+create index commitment_navs_commitment_date_idx on commitment_navs (commitment_id, as_of_date, reported_at desc, nav_id desc) include (nav_cents);
+create index fund_nav_snapshots_fund_date_idx on fund_nav_snapshots (fund_id, as_of_date, reported_at desc, snapshot_id desc) include (gross_nav_cents);
+
+-- The funds in which an LP is active.
+create index lp_commitments_active_idx on lp_fund_commitments (lp_id, fund_id) where status = 'active';
+-- The LPs of a fund, when a change to the fund concerns them all; its commitments dated ahead.
+create index lp_commitments_fund_idx on lp_fund_commitments (fund_id, commitment_date) include (lp_id, commitment_amount_cents);
+
+-- The latest balances not after a date: index-only, hence the included columns.
+create unique index lp_capital_accounts_latest_idx on lp_capital_accounts (lp_id, commitment_id, account_date)
+    include (paid_in_cents, distributed_cents, unfunded_effect_cents, commitment_effect_cents, nav_cents, reported_nav_cents, nav_as_of_date, irr_date);
+-- The latest performance not after a date, index-only, and a commitment's history.
+create unique index lp_perf_snapshots_commitment_date_idx on lp_performance_snapshots (lp_id, commitment_id, snapshot_date)
+    include (net_irr, annualised, flags);
+create unique index lp_pooled_performance_date_idx on lp_pooled_performance (lp_id, currency, fund_id, performance_date) nulls not distinct;
+create unique index fund_performance_date_idx on fund_performance (fund_id, performance_date) include (moic, gross_irr, annualised, flags);
+
+-- Holdings: the investments of a fund, the flows of an investment and its latest valuation.
+create index fund_investments_fund_idx on fund_investments (fund_id, investment_id);
+create index fund_cash_flows_investment_date_idx on fund_cash_flows (investment_id, flow_date) include (amount_cents);
+create index investment_valuations_latest_idx on investment_valuations (investment_id, valuation_date desc, valuation_id desc) include (fair_value_cents);
+
+-- Is anything of this LP newer than the views? Is its performance owed? Is the fund's?
+create index touched_commitments_lp_idx on touched_commitments (lp_id);
+create index pending_performance_lp_idx on pending_performance (lp_id, from_date) include (commitment_id);
+create index pending_performance_fund_idx on pending_performance (fund_id, from_date) where lp_id is null;
+
+-- The grant of a subject for an LP; the LP's name follows from it.
+create index lp_access_subject_idx on lp_access (subject, lp_id);
+
+-- At most one request is outstanding: the index is the rule, and finds it.
+create unique index view_refreshes_outstanding_idx on view_refreshes ((true)) where started_at is null;
+-- The date that the views stand for: the newest success.
+create index view_refreshes_succeeded_idx on view_refreshes (refresh_id desc) include (as_of_date, started_at, finished_at) where as_of_date is not null;
+
+-- Inserts alone must keep the covering indexes index-only: have the visibility map follow them closely.
+alter table lp_capital_accounts set (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.02);
+alter table lp_performance_snapshots set (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.02);
+alter table fund_performance set (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.02);
+-- Marks come and go; what is left of them must not make the probe for them slow.
+alter table touched_commitments set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+alter table pending_performance set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);

@@ -1,0 +1,212 @@
+//! How a report is answered, the same way for every one: parse, look in the cache, else ask the database who may see it
+//! and what it says in one round trip, plant the finished answer, respond.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::try_join;
+use lambda_http::{Body, Request, Response};
+use serde::Serialize;
+
+use crate::access::{Grant, load_grant};
+use crate::app::App;
+use crate::cache::{Finding, Place, ReportName, Turn};
+use crate::db::{Connection, Read};
+use crate::error::Error;
+use crate::http::{self, Content, Origin, Parameters, Problem, Refused};
+use crate::ids::LpId;
+
+/// What a function answers with: parsed parameters that know how to load their answer.
+pub trait Report: Send + Sync {
+    /// Which report this is: that decides what makes its cached answers stale, and when.
+    const NAME: ReportName;
+    /// The answer, whose JSON is the contract.
+    type Answer: Serialize + Send;
+
+    /// The LP whose answer this is.
+    fn lp_id(&self) -> LpId;
+
+    /// Every parameter but the LP, in one canonical form: the same for two requests only if they have the same answer. Part
+    /// of the key that the answer is cached under, so the as-of date belongs in it even when the client gave none.
+    fn fingerprint(&self) -> String;
+
+    /// Loads the answer, scoped by the LP in SQL; `None` when what was asked for is not there. It runs before it is known
+    /// whether the subject may see it, and may run twice.
+    fn load(
+        &self,
+        db: &Connection,
+    ) -> impl Future<Output = Result<Option<Self::Answer>, Error>> + Send;
+
+    /// The cursor of the page after this answer, for reports that come in pages.
+    fn next_cursor(_answer: &Self::Answer) -> Option<&str> {
+        None
+    }
+}
+
+/// Answers a request. `names` are the query parameters that the report takes; `read` makes the report of them.
+pub async fn answer<R: Report>(
+    app: &App,
+    request: Request,
+    names: &[&str],
+    read: impl FnOnce(&mut Parameters) -> Result<R, Refused> + Send,
+) -> Response<Body> {
+    // One instant for the whole request: its date is the as-of date, and an answer has only one.
+    let now = app.clock.now();
+    let outcome = async {
+        let subject = http::subject(&request).ok_or(Problem::Unauthenticated)?;
+        let report = http::parse(&request, now.date_naive(), names, read)?;
+        let accepts_gzip = http::accepts_gzip(request.headers());
+        Question {
+            app,
+            report: &report,
+            subject,
+            accepts_gzip,
+        }
+        .answer(now)
+        .await
+    };
+    match outcome.await {
+        Ok((content, origin)) => http::respond(&request, content, origin),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// A report, asked for by someone.
+struct Question<'a, R> {
+    app: &'a App,
+    report: &'a R,
+    subject: &'a str,
+    accepts_gzip: bool,
+}
+
+impl<R: Report> Question<'_, R> {
+    async fn answer(&self, now: DateTime<Utc>) -> Result<(Content, Origin), Problem> {
+        let Self {
+            app,
+            report,
+            subject,
+            ..
+        } = self;
+        let place = app
+            .cache
+            .place(R::NAME, report.lp_id(), &report.fingerprint(), subject, now);
+        match app.cache.find(&place, Content::from_bytes).await {
+            Finding::Answer { answer, granted } => {
+                if !granted {
+                    self.resolve_grant(&place).await?;
+                }
+                let content = if self.accepts_gzip {
+                    Some(answer)
+                } else {
+                    answer.inflated()
+                };
+                let content = content
+                    .ok_or_else(|| Error::Inconsistent("a cached body is not gzip".into()))?;
+                Ok((content, Origin::Hit))
+            }
+            Finding::Absent { turn, granted } => {
+                let origin = if turn.cache_is_reachable() {
+                    Origin::Miss
+                } else {
+                    Origin::Bypass
+                };
+                Ok((self.load(&place, turn, granted).await?, origin))
+            }
+        }
+    }
+
+    /// The answer was in the cache, but not whether this subject may see it.
+    async fn resolve_grant(&self, place: &Place) -> Result<(), Problem> {
+        let ttl = self.app.access.ttl;
+        let read = GrantRead {
+            subject: self.subject,
+            lp_id: self.report.lp_id(),
+            ttl,
+        };
+        let grant = self.app.db.read(&read).await?.ok_or(Problem::NotFound)?;
+        self.app.cache.keep_grant(place, grant.believed_until).await;
+        Ok(())
+    }
+
+    /// Loads the answer and hands the turn back whatever came of it: others may be waiting.
+    async fn load(&self, place: &Place, turn: Turn, granted: bool) -> Result<Content, Problem> {
+        let loaded = self
+            .app
+            .db
+            .read(&AnswerRead {
+                question: self,
+                granted,
+            })
+            .await;
+        let (plain, grant) = match loaded
+            .map_err(Problem::from)
+            .and_then(|found| found.ok_or(Problem::NotFound))
+        {
+            Ok((answer, grant)) => (written::<R>(&answer), grant),
+            Err(problem) => (Err(problem), None),
+        };
+        let compressed = plain.as_ref().ok().map(Content::compressed);
+        let planted = compressed.as_ref().map(Content::to_bytes);
+        self.app
+            .cache
+            .settle(
+                place,
+                turn,
+                planted.as_deref(),
+                grant.map(|grant| grant.believed_until),
+            )
+            .await;
+        let plain = plain?;
+        Ok(compressed.filter(|_| self.accepts_gzip).unwrap_or(plain))
+    }
+}
+
+fn written<R: Report>(answer: &R::Answer) -> Result<Content, Problem> {
+    let body = serde_json::to_vec(answer).map_err(Error::Json)?;
+    Ok(Content::plain(
+        body,
+        R::next_cursor(answer).map(str::to_owned),
+    ))
+}
+
+struct GrantRead<'a> {
+    subject: &'a str,
+    lp_id: LpId,
+    ttl: Duration,
+}
+
+impl Read for GrantRead<'_> {
+    type Output = Option<Grant>;
+
+    async fn read(&self, db: &Connection) -> Result<Self::Output, Error> {
+        load_grant(db, self.subject, self.lp_id, self.ttl).await
+    }
+}
+
+/// The answer and, unless the cache knew it, the grant: two queries that travel together. Without either there is nothing
+/// to see.
+struct AnswerRead<'a, R> {
+    question: &'a Question<'a, R>,
+    granted: bool,
+}
+
+impl<R: Report> Read for AnswerRead<'_, R> {
+    type Output = Option<(R::Answer, Option<Grant>)>;
+
+    async fn read(&self, db: &Connection) -> Result<Self::Output, Error> {
+        let Question {
+            app,
+            report,
+            subject,
+            ..
+        } = self.question;
+        if self.granted {
+            return Ok(report.load(db).await?.map(|answer| (answer, None)));
+        }
+        let grant = load_grant(db, subject, report.lp_id(), app.access.ttl);
+        let (grant, answer) = try_join(grant, report.load(db)).await?;
+        Ok(grant
+            .zip(answer)
+            .map(|(grant, answer)| (answer, Some(grant))))
+    }
+}

@@ -1,0 +1,59 @@
+//! What a function holds between two events: the database, the cache, the clock, and how long a grant is believed.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::cache::Cache;
+use crate::config::{AccessConfig, ClockConfig, DatabaseConfig, Environment, RedisConfig};
+use crate::db::Database;
+use crate::error::Error;
+
+/// The clients that outlive a request; none connects before it is used.
+#[derive(Clone)]
+pub struct App {
+    /// Postgres.
+    pub db: Database,
+    /// Redis.
+    pub cache: Cache,
+    /// What "now" and "today" are.
+    pub clock: Clock,
+    /// How long a grant is believed.
+    pub access: AccessConfig,
+}
+
+impl App {
+    /// Reads the environment of the process and fails, naming the variable, when it is not usable.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_environment(&Environment::of_process())
+    }
+
+    /// As [`App::from_env`], with the variables given.
+    pub fn from_environment(environment: &Environment) -> Result<Self, Error> {
+        Ok(Self {
+            db: Database::new(&DatabaseConfig::read(environment)?)?,
+            cache: Cache::new(&RedisConfig::read(environment)?)?,
+            clock: Clock::new(ClockConfig::read(environment)?),
+            access: AccessConfig::read(environment)?,
+        })
+    }
+}
+
+/// The clock of the functions: UTC, set off in the local stack so that midnight can be tested. It is read once a request,
+/// so that one answer has one as-of date.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    offset: TimeDelta,
+}
+
+impl Clock {
+    /// A clock set off from the machine's as configured.
+    pub fn new(config: ClockConfig) -> Self {
+        Self {
+            offset: config.offset,
+        }
+    }
+
+    /// The time now; its date is what "today" means.
+    pub fn now(&self) -> DateTime<Utc> {
+        Utc::now() + self.offset
+    }
+}

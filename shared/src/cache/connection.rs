@@ -1,0 +1,151 @@
+//! The connection to Redis, one node or a cluster: made when first used, shared by all requests of the process, and given
+//! up as soon as it fails. Commands sent at the same time share round trips, so nothing here is called a pipeline.
+
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisResult};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::config::{ConfigError, RedisConfig};
+use crate::error::Error;
+
+/// Name resolution, TCP, TLS and greeting together.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
+/// Moves of slots are followed so often; the caller's limit ends the attempt anyway.
+const CLUSTER_RETRIES: u32 = 2;
+
+pub(super) struct Connection {
+    server: Server,
+    current: Mutex<Current>,
+}
+
+#[expect(clippy::large_enum_variant, reason = "a process has one")]
+enum Server {
+    Node(redis::Client),
+    Cluster(ClusterClient),
+}
+
+#[derive(Clone)]
+enum Link {
+    Node(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+/// The link in use and which it is, so that the late failure of an old link does not end its successor.
+#[derive(Default)]
+struct Current {
+    link: Option<Link>,
+    generation: u64,
+}
+
+impl Connection {
+    pub(super) fn new(config: &RedisConfig) -> Result<Self, Error> {
+        // For `rediss://`: rustls has no provider of its own. Another library may have chosen one already.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let malformed = |_| ConfigError::Malformed {
+            variable: "REDIS_URL",
+            detail: "is not a Redis URL",
+        };
+        let url = config.url.as_str();
+        let server = if config.cluster {
+            let cluster = ClusterClient::builder([url])
+                .connection_timeout(CONNECT_TIMEOUT)
+                .retries(CLUSTER_RETRIES);
+            Server::Cluster(cluster.build().map_err(malformed)?)
+        } else {
+            Server::Node(redis::Client::open(url).map_err(malformed)?)
+        };
+        Ok(Self {
+            server,
+            current: Mutex::default(),
+        })
+    }
+
+    /// Runs a command that may be run twice. A link made earlier may have died in a freeze without anyone noticing: when
+    /// it fails at once, a new one is tried. When the server is silent, waiting again would only double the wait.
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        command: &Cmd,
+        limit: Duration,
+    ) -> Result<T, Error> {
+        let (link, generation, fresh) = self.link().await?;
+        match self.run_on(link, generation, command, limit).await {
+            Err(Error::Redis(_)) if !fresh => {
+                let (link, generation, _) = self.link().await?;
+                self.run_on(link, generation, command, limit).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn run_on<T: FromRedisValue>(
+        &self,
+        mut link: Link,
+        generation: u64,
+        command: &Cmd,
+        limit: Duration,
+    ) -> Result<T, Error> {
+        let outcome = match timeout(limit, link.run(command)).await {
+            Ok(answered) => answered.map_err(Error::Redis),
+            Err(_elapsed) => Err(Error::RedisTimeout),
+        };
+        if outcome.is_err() {
+            self.give_up(generation).await;
+        }
+        outcome
+    }
+
+    /// The link in use, its generation, and whether it was made just now.
+    async fn link(&self) -> Result<(Link, u64, bool), Error> {
+        let mut current = self.current.lock().await;
+        if let Some(link) = &current.link {
+            return Ok((link.clone(), current.generation, false));
+        }
+        let link = match timeout(CONNECT_TIMEOUT, self.server.connect()).await {
+            Ok(connected) => connected?,
+            Err(_elapsed) => return Err(Error::RedisTimeout),
+        };
+        current.generation += 1;
+        current.link = Some(link.clone());
+        Ok((link, current.generation, true))
+    }
+
+    async fn give_up(&self, generation: u64) {
+        let mut current = self.current.lock().await;
+        if current.generation == generation {
+            current.link = None;
+        }
+    }
+}
+
+impl Server {
+    async fn connect(&self) -> RedisResult<Link> {
+        match self {
+            Self::Node(client) => {
+                // The caller's limit is the response timeout.
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                    .set_response_timeout(None);
+                client
+                    .get_multiplexed_async_connection_with_config(&config)
+                    .await
+                    .map(Link::Node)
+            }
+            Self::Cluster(client) => client.get_async_connection().await.map(Link::Cluster),
+        }
+    }
+}
+
+impl Link {
+    async fn run<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
+        let value = match self {
+            Self::Node(link) => link.req_packed_command(command).await,
+            Self::Cluster(link) => link.req_packed_command(command).await,
+        }?;
+        Ok(T::from_redis_value(value)?)
+    }
+}

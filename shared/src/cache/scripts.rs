@@ -1,0 +1,61 @@
+//! The scripts of the tag protocol as commands. Each is sent whole: Redis compiles a text once, and a round trip is never
+//! lost to a script it does not know.
+
+use std::time::Duration;
+
+use redis::Cmd;
+
+use super::token::Token;
+
+/// Tokens outlive every answer filled under them; one that is lost costs misses only.
+const TOKEN_TTL: Duration = Duration::from_secs(2 * 3600);
+/// How long a tag stays closed when nobody opens it: beyond the longest recording transaction.
+pub(super) const CLOSURE_TTL: Duration = Duration::from_secs(60);
+/// Beyond an ordinary load; a holder that dies delays no one for longer.
+const LEASE_TTL: Duration = Duration::from_secs(2);
+
+pub(super) fn claim(lease: &str, tags: &[String], holder: Token) -> Cmd {
+    let mut command = eval(include_str!("scripts/claim.lua"), 1 + tags.len());
+    command
+        .arg(lease)
+        .arg(tags)
+        .arg(holder.to_string())
+        .arg(ms(TOKEN_TTL))
+        .arg(ms(LEASE_TTL));
+    command
+}
+
+pub(super) fn release(lease: &str, holder: Token) -> Cmd {
+    let mut command = eval(include_str!("scripts/release.lua"), 1);
+    command.arg(lease).arg(holder.to_string());
+    command
+}
+
+pub(super) fn close(tags: &[String], recorder: Token) -> Cmd {
+    let mut command = eval(include_str!("scripts/close.lua"), tags.len());
+    command
+        .arg(tags)
+        .arg(recorder.closing_mark())
+        .arg(ms(CLOSURE_TTL));
+    command
+}
+
+pub(super) fn open(tags: &[String], recorder: Token) -> Cmd {
+    let mut command = eval(include_str!("scripts/open.lua"), tags.len());
+    command
+        .arg(tags)
+        .arg(recorder.closing_mark())
+        .arg(Token::random().to_string())
+        .arg(ms(TOKEN_TTL));
+    command
+}
+
+fn eval(script: &str, number_of_keys: usize) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(script).arg(number_of_keys);
+    command
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,204 @@
+//! Connections to Postgres: a small pool whose every wait is bounded, TLS as the URL asks, statements prepared once a
+//! connection. SQL itself stands with the code that needs it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{
+    GenericClient, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
+};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{NoTls, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::config::DatabaseConfig;
+use crate::error::Error;
+
+/// A pooled connection; transactions are begun on it, and it returns to the pool when dropped.
+pub type Connection = deadpool_postgres::Client;
+
+/// Values for a statement's `$1`, `$2`, ….
+pub type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// Work that only reads, and so may be done twice. (A trait and not a closure: the compiler cannot yet tell that the future
+/// of an async closure may move between threads, which the Lambda runtime asks for.)
+pub trait Read: Sync {
+    /// What was read.
+    type Output: Send;
+
+    /// Reads it. Queries that do not need each other's rows are polled together, and so share a round trip.
+    fn read(&self, db: &Connection) -> impl Future<Output = Result<Self::Output, Error>> + Send;
+}
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connecting and the session's set-up together.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The wait for a connection that others hold.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(1);
+const RECYCLE_TIMEOUT: Duration = Duration::from_millis(500);
+/// A peer that acknowledges nothing for so long is gone, as after a freeze; the kernel then fails the socket.
+const SILENT_PEER_TIMEOUT: Duration = Duration::from_secs(2);
+/// What a reader allows the network beyond the statement timeout, which the server keeps.
+const NETWORK_ALLOWANCE: Duration = Duration::from_secs(3);
+
+/// The database, connected to when first asked.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+    read_timeout: Duration,
+}
+
+impl Database {
+    /// Prepares the pool; nothing is connected yet, so a function starts while the database is away.
+    pub fn new(config: &DatabaseConfig) -> Result<Self, Error> {
+        let server = bounded(config);
+        // `Fast` asks nothing of a pooled connection: a check would cost every reader a round trip. `read` copes with
+        // those that died.
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager = if config.requires_tls() {
+            Manager::from_config(server, MakeRustlsConnect::new(tls(config)?), recycling)
+        } else {
+            Manager::from_config(server, NoTls, recycling)
+        };
+        let pool = Pool::builder(manager)
+            .max_size(config.max_connections)
+            .timeouts(Timeouts {
+                wait: Some(WAIT_TIMEOUT),
+                create: Some(CREATE_TIMEOUT),
+                recycle: Some(RECYCLE_TIMEOUT),
+            })
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::Connect(error.into()))?;
+        Ok(Self {
+            pool,
+            read_timeout: config.statement_timeout + NETWORK_ALLOWANCE,
+        })
+    }
+
+    /// A connection to write on. It may have died since its last use: a recorder then fails with an infrastructure
+    /// error and its message is delivered again, because only the queue can repeat a write safely.
+    pub async fn connection(&self) -> Result<Connection, Error> {
+        self.pool
+            .get()
+            .await
+            .map_err(|error| Error::Connect(error.into()))
+    }
+
+    /// Does work that only reads. When the connection proves dead (Lambda freezes a process between two events, and the
+    /// server or the network gives up on it), every idle connection is suspect: all are dropped and the work is done once
+    /// more on a new one.
+    pub async fn read<W: Read>(&self, work: &W) -> Result<W::Output, Error> {
+        match self.read_once(work).await {
+            Err(error) if error.is_dead_connection() => {
+                self.pool.retain(|_, _| false);
+                self.read_once(work).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn read_once<W: Read>(&self, work: &W) -> Result<W::Output, Error> {
+        let connection = self.connection().await?;
+        match tokio::time::timeout(self.read_timeout, work.read(&connection)).await {
+            Ok(Err(error)) if error.is_dead_connection() => {
+                drop(Connection::take(connection));
+                Err(error)
+            }
+            Ok(outcome) => outcome,
+            Err(_elapsed) => {
+                // An answer may still arrive on it.
+                drop(Connection::take(connection));
+                Err(Error::DatabaseTimeout)
+            }
+        }
+    }
+}
+
+/// Runs a statement, prepared once a connection: one round trip when warm. `client` is a connection or a transaction.
+pub async fn query(
+    client: &impl GenericClient,
+    sql: &str,
+    values: Values<'_>,
+) -> Result<Vec<Row>, Error> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query(&statement, values).await?)
+}
+
+/// As [`query`], for at most one row.
+pub async fn query_opt(
+    client: &impl GenericClient,
+    sql: &str,
+    values: Values<'_>,
+) -> Result<Option<Row>, Error> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query_opt(&statement, values).await?)
+}
+
+/// As [`query`], for exactly one row.
+pub async fn query_one(
+    client: &impl GenericClient,
+    sql: &str,
+    values: Values<'_>,
+) -> Result<Row, Error> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query_one(&statement, values).await?)
+}
+
+/// As [`query`], for a statement without rows; gives how many rows it touched.
+pub async fn execute(
+    client: &impl GenericClient,
+    sql: &str,
+    values: Values<'_>,
+) -> Result<u64, Error> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.execute(&statement, values).await?)
+}
+
+/// The server's address with this project's bounds and session settings put in.
+fn bounded(config: &DatabaseConfig) -> tokio_postgres::Config {
+    let mut server = config.server.clone();
+    let session = format!(
+        "-c statement_timeout={}",
+        config.statement_timeout.as_millis()
+    );
+    let options = match server.get_options() {
+        Some(given) => format!("{session} {given}"),
+        None => session,
+    };
+    server
+        .options(options)
+        .application_name(&config.application_name)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_user_timeout(SILENT_PEER_TIMEOUT);
+    server
+}
+
+fn tls(config: &DatabaseConfig) -> Result<ClientConfig, Error> {
+    let mut roots = RootCertStore::empty();
+    match &config.ca_file {
+        Some(file) => {
+            let certificates = CertificateDer::pem_file_iter(file)
+                .map_err(|error| Error::Certificates(error.into()))?;
+            for certificate in certificates {
+                let certificate = certificate.map_err(|error| Error::Certificates(error.into()))?;
+                roots
+                    .add(certificate)
+                    .map_err(|error| Error::Certificates(error.into()))?;
+            }
+        }
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Certificates(error.into()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(client)
+}

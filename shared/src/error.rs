@@ -1,0 +1,131 @@
+//! What can go wrong below the edges, and the one distinction that both edges act on: whether a part of the
+//! infrastructure is away, so that trying again later helps, or the program or its data are wrong.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use thiserror::Error;
+use tokio_postgres::error::SqlState;
+
+use crate::config::ConfigError;
+
+/// A failure, with its source; the texts do not repeat the source's.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The environment keeps the process from starting.
+    #[error("the configuration is not usable")]
+    Config(#[from] ConfigError),
+    /// The TLS certificates to trust could not be read.
+    #[error("the certificates to trust could not be read")]
+    Certificates(#[source] Box<dyn StdError + Send + Sync>),
+    /// No connection to the database could be had in time.
+    #[error("the database cannot be reached")]
+    Connect(#[source] Box<dyn StdError + Send + Sync>),
+    /// A statement failed, or the connection under it.
+    #[error("a statement failed")]
+    Database(#[from] tokio_postgres::Error),
+    /// The database did not answer within the client's own bound.
+    #[error("the database did not answer in time")]
+    DatabaseTimeout,
+    /// Redis is away or refused. Readers never see this: they go to the database.
+    #[error("Redis failed")]
+    Redis(#[from] redis::RedisError),
+    /// Redis did not answer in time.
+    #[error("Redis did not answer in time")]
+    RedisTimeout,
+    /// The queue is away or refused.
+    #[error("the queue failed")]
+    Queue(#[source] Box<dyn StdError + Send + Sync>),
+    /// An answer or a message could not be written as JSON.
+    #[error("JSON could not be written")]
+    Json(#[from] serde_json::Error),
+    /// Stored data contradict what the schema promises.
+    #[error("stored data are inconsistent: {0}")]
+    Inconsistent(String),
+}
+
+impl Error {
+    /// Whether a part of the infrastructure is away or overloaded, so that the same thing may succeed later: a reader is
+    /// told to retry, and a message stays on the queue.
+    pub fn is_infrastructure(&self) -> bool {
+        match self {
+            Self::Connect(_)
+            | Self::DatabaseTimeout
+            | Self::Redis(_)
+            | Self::RedisTimeout
+            | Self::Queue(_) => true,
+            Self::Database(error) => is_transport(error) || error.code().is_some_and(may_pass),
+            Self::Config(_) | Self::Certificates(_) | Self::Json(_) | Self::Inconsistent(_) => {
+                false
+            }
+        }
+    }
+
+    /// Whether the connection itself is dead, as after a freeze: the statement may not have been run at all.
+    pub fn is_dead_connection(&self) -> bool {
+        matches!(self, Self::Database(error) if is_transport(error))
+    }
+
+    /// This error and its sources on one line, for the log.
+    pub fn chain(&self) -> impl fmt::Display {
+        let mut line = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            line.push_str(": ");
+            line.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        line
+    }
+}
+
+/// The socket failed; nothing was said by the server.
+fn is_transport(error: &tokio_postgres::Error) -> bool {
+    error.is_closed()
+        || error
+            .source()
+            .is_some_and(|source| source.is::<std::io::Error>())
+}
+
+/// The server's refusals that pass by themselves, by SQLSTATE class: 08 connection, 25006 a standby after failover, 40
+/// serialization and deadlock, 53 resources, 55P03 a lock timeout, 57 shutdown and cancelled statements, 58 the system.
+fn may_pass(code: &SqlState) -> bool {
+    let code = code.code();
+    ["08", "40", "53", "57", "58"]
+        .iter()
+        .any(|class| code.starts_with(class))
+        || ["25006", "55P03"].contains(&code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chain_names_every_cause_once() {
+        let error = Error::Config(ConfigError::Missing {
+            variable: "QUEUE_URL",
+        });
+        let expected =
+            "the configuration is not usable: the environment variable QUEUE_URL is not set";
+        assert_eq!(error.chain().to_string(), expected);
+    }
+
+    #[test]
+    fn overload_and_shutdown_pass_but_a_wrong_statement_does_not() {
+        for code in [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::QUERY_CANCELED,
+            SqlState::TOO_MANY_CONNECTIONS,
+        ] {
+            assert!(may_pass(&code), "{code:?}");
+        }
+        for code in [
+            SqlState::UNDEFINED_TABLE,
+            SqlState::CHECK_VIOLATION,
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        ] {
+            assert!(!may_pass(&code), "{code:?}");
+        }
+    }
+}

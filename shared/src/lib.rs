@@ -1,0 +1,13 @@
+//! What the functions have in common: finance, SQL, caching and the two edges, HTTP and SQS.
+
+pub mod access;
+pub mod answer;
+pub mod app;
+pub mod cache;
+pub mod config;
+pub mod db;
+pub mod error;
+pub mod finance;
+pub mod http;
+pub mod ids;
+pub mod telemetry;

@@ -1,0 +1,174 @@
+//! A fresh database for each test, copied from a template and dropped at the end.
+//!
+//! There are two templates: the bare schema, and the sample with everything derived from it. Whichever test comes first makes
+//! them, under a lock, since tests run in parallel processes.
+
+use std::path::{Path, PathBuf};
+
+use tokio_postgres::{Client, NoTls};
+
+use crate::stack::binary;
+use crate::teardown::{finish, unique_name};
+
+/// Held while a template is made.
+const TEMPLATE_LOCK: i64 = 0x7465_6d70_6c61_7465;
+
+/// A database of one test. Dropping the value drops the database.
+#[derive(Debug)]
+pub struct Database {
+    name: String,
+}
+
+impl Database {
+    /// The schema, and nothing in it.
+    pub async fn empty() -> Self {
+        Self::copy_of("template_empty").await
+    }
+
+    /// Sample S, rebuilt: every derived row is there and no mark is left.
+    pub async fn sample() -> Self {
+        Self::copy_of("template_sample").await
+    }
+
+    async fn copy_of(template: &str) -> Self {
+        prepare(template).await;
+        let name = unique_name("t");
+        let admin = connect(&server_url()).await;
+        // Copying files is quicker than writing a whole sample through the log.
+        let sql = format!("create database {name} template {template} strategy file_copy");
+        admin
+            .batch_execute(&sql)
+            .await
+            .expect("a database is created from its template");
+        Self { name }
+    }
+
+    /// A URL of this database, as its owner.
+    #[must_use]
+    pub fn url(&self) -> String {
+        url_of(&self.name)
+    }
+
+    /// A new connection, as the owner.
+    pub async fn connect(&self) -> Client {
+        connect(&self.url()).await
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let name = self.name.clone();
+        finish("a database", async move {
+            let admin = connect(&server_url()).await;
+            Ok(admin
+                .batch_execute(&format!("drop database {name} with (force)"))
+                .await?)
+        });
+    }
+}
+
+/// Makes a template where it is not there yet. It is built under another name, so that it never exists half-built.
+async fn prepare(template: &str) {
+    let admin = connect(&server_url()).await;
+    admin
+        .execute("select pg_advisory_lock($1)", &[&TEMPLATE_LOCK])
+        .await
+        .expect("the lock is granted");
+    if !exists(&admin, "template_empty").await {
+        build(&admin, "template_empty", "template1", apply_migrations).await;
+    }
+    if template == "template_sample" && !exists(&admin, template).await {
+        build(&admin, template, "template_empty", prepare_sample).await;
+    }
+    // The lock goes with the connection.
+}
+
+async fn exists(admin: &Client, name: &str) -> bool {
+    let row = admin
+        .query_one(
+            "select exists (select from pg_database where datname = $1)",
+            &[&name],
+        )
+        .await;
+    row.expect("the catalogue answers").get(0)
+}
+
+async fn build(admin: &Client, name: &str, template: &str, fill: impl AsyncFn(&str)) {
+    let unfinished = format!("{name}_unfinished");
+    let run = async |sql: String| {
+        admin
+            .batch_execute(&sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    };
+    run(format!("drop database if exists {unfinished} with (force)")).await;
+    run(format!(
+        "create database {unfinished} template {template} strategy file_copy"
+    ))
+    .await;
+    fill(&url_of(&unfinished)).await;
+    run(format!("alter database {unfinished} rename to {name}")).await;
+}
+
+/// Applies every migration in the order of its number, as psql would.
+async fn apply_migrations(url: &str) {
+    let client = connect(url).await;
+    let folder = project().join("migrations");
+    let entries = std::fs::read_dir(&folder).expect("migrations are readable");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry is readable").path())
+        .collect();
+    files.sort();
+    for file in files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "sql"))
+    {
+        let sql = std::fs::read_to_string(file).expect("a migration is readable");
+        client
+            .batch_execute(&sql)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error:?}", file.display()));
+    }
+}
+
+/// Loads the sample and has everything derived from it computed, by the project's own programs.
+async fn prepare_sample(url: &str) {
+    let mut seed = tokio::process::Command::new(binary("local"));
+    seed.args(["seed", "--size", "S", "--database-url", url]);
+    let status = seed.status().await.expect("the program `local` starts");
+    assert!(status.success(), "loading the sample failed: {status}");
+}
+
+/// A connection to a database by its URL. It lives as long as the client.
+pub async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
+        .await
+        .unwrap_or_else(|error| panic!("{url}: {error}"));
+    tokio::spawn(connection);
+    client
+}
+
+/// The root folder of the project.
+#[must_use]
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this crate lies in the project")
+}
+
+fn server_url() -> String {
+    std::env::var("DATABASE_URL").expect("DATABASE_URL is set; run the tests with `make test`")
+}
+
+/// The server's URL with another database in its path.
+fn url_of(database: &str) -> String {
+    let url = server_url();
+    let (address, options) = url
+        .split_once('?')
+        .map_or((url.as_str(), String::new()), |(a, o)| (a, format!("?{o}")));
+    let after_scheme = address.find("://").expect("DATABASE_URL is a URL") + 3;
+    let host_end = address[after_scheme..]
+        .find('/')
+        .map_or(address.len(), |slash| after_scheme + slash);
+    format!("{}/{database}{options}", &address[..host_end])
+}

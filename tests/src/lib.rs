@@ -1,0 +1,13 @@
+//! What the tests over real servers have in common: a fresh database, a queue and a Redis prefix each, a whole running
+//! stack, and an independent opinion on every number.
+//!
+//! It expects the servers that `local services` starts and names in the environment, as `make test` does.
+
+pub mod builders;
+pub mod database;
+pub mod oracle;
+pub mod plan;
+pub mod queue;
+pub mod redis;
+pub mod stack;
+pub mod teardown;

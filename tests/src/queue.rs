@@ -1,0 +1,120 @@
+//! A queue and a dead-letter queue for each test, deleted at the end.
+
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use serde_json::Value;
+
+use crate::teardown::{finish, unique_name};
+
+/// The queues of one test. Dropping the value deletes both.
+#[derive(Debug)]
+pub struct Queues {
+    client: aws_sdk_sqs::Client,
+    /// Where messages are sent.
+    pub queue_url: String,
+    /// Where those go that can never succeed.
+    pub dead_letter_queue_url: String,
+}
+
+impl Queues {
+    /// Two new, empty queues.
+    pub async fn create() -> Self {
+        let endpoint = std::env::var("AWS_ENDPOINT_URL_SQS")
+            .expect("AWS_ENDPOINT_URL_SQS is set; run the tests with `make test`");
+        let client = client(&endpoint);
+        let name = unique_name("t");
+        let queue_url = create(&client, &name).await;
+        let dead_letter_queue_url = create(&client, &format!("{name}_dead")).await;
+        Self {
+            client,
+            queue_url,
+            dead_letter_queue_url,
+        }
+    }
+
+    /// The messages that lie in a queue, taken out of it, with all their attributes.
+    pub async fn take_all(&self, queue_url: &str) -> Vec<Message> {
+        take_all(&self.client, queue_url).await
+    }
+}
+
+impl Drop for Queues {
+    fn drop(&mut self) {
+        let (client, urls) = (
+            self.client.clone(),
+            [self.queue_url.clone(), self.dead_letter_queue_url.clone()],
+        );
+        finish("a queue", async move {
+            for url in urls {
+                client.delete_queue().queue_url(url).send().await?;
+            }
+            Ok(())
+        });
+    }
+}
+
+/// A client of the local queue server, which knows no accounts.
+#[must_use]
+pub fn client(endpoint: &str) -> aws_sdk_sqs::Client {
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .endpoint_url(endpoint)
+        .build();
+    aws_sdk_sqs::Client::from_conf(config)
+}
+
+async fn create(client: &aws_sdk_sqs::Client, name: &str) -> String {
+    let created = client
+        .create_queue()
+        .queue_name(name)
+        .send()
+        .await
+        .expect("a queue is created");
+    created.queue_url().expect("a queue has a URL").to_owned()
+}
+
+/// Sends a message as an upstream system would.
+pub async fn send(client: &aws_sdk_sqs::Client, queue_url: &str, message: &Value) {
+    let sent = client
+        .send_message()
+        .queue_url(queue_url)
+        .message_body(message.to_string())
+        .send()
+        .await;
+    sent.expect("a message is sent");
+}
+
+/// Takes every message out of a queue.
+pub async fn take_all(client: &aws_sdk_sqs::Client, queue_url: &str) -> Vec<Message> {
+    let mut taken = Vec::new();
+    loop {
+        let received = client
+            .receive_message()
+            .queue_url(queue_url)
+            .max_number_of_messages(10)
+            .message_attribute_names("All")
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .send()
+            .await
+            .expect("a queue answers");
+        let messages = received.messages.unwrap_or_default();
+        if messages.is_empty() {
+            return taken;
+        }
+        for message in messages {
+            let receipt = message
+                .receipt_handle()
+                .expect("a received message has a receipt");
+            client
+                .delete_message()
+                .queue_url(queue_url)
+                .receipt_handle(receipt)
+                .send()
+                .await
+                .expect("a message is deleted");
+            taken.push(message);
+        }
+    }
+}

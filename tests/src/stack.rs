@@ -1,0 +1,235 @@
+//! A whole running stack, as `make run` starts it: servers, functions, gateway, poller and sample data.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use reqwest::{Method, StatusCode, header::HeaderMap};
+use serde_json::Value;
+use tokio_postgres::Client;
+
+use crate::database::connect;
+use crate::queue;
+use crate::teardown::unique_name;
+
+/// From a cold start with sample S to the first answer, with room for a machine that is busy with other tests.
+const START_LIMIT: Duration = Duration::from_secs(240);
+/// From the interrupt to the end of everything that was started.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running stack. Dropping the value stops it and removes its files.
+#[derive(Debug)]
+pub struct Stack {
+    folder: PathBuf,
+    child: Child,
+    settings: BTreeMap<String, String>,
+    http: reqwest::Client,
+    queue: aws_sdk_sqs::Client,
+}
+
+/// An answer of the gateway.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, null when it is empty.
+    pub body: Value,
+}
+
+impl Stack {
+    /// Starts a stack with sample S.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a stack with further arguments to `local run`.
+    pub async fn start_with(arguments: &[&str]) -> Self {
+        let folder = std::env::temp_dir().join(unique_name("lp-reporting-stack"));
+        std::fs::create_dir(&folder).expect("a folder is created");
+        let log = std::fs::File::create(folder.join("log")).expect("a log is created");
+        let child = Command::new(binary("local"))
+            .args(["run", "--size", "S", "--quiet", "--dir"])
+            .arg(&folder)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a log is shared"))
+            .stderr(log)
+            .spawn()
+            .expect("the program `local` starts");
+        // Built before anything can fail, so that its `drop` stops what was started.
+        let mut stack = Self {
+            folder,
+            child,
+            settings: BTreeMap::new(),
+            http: reqwest::Client::new(),
+            queue: queue::client("http://unknown"),
+        };
+        stack.wait_until_ready().await;
+        stack.queue = queue::client(stack.setting("AWS_ENDPOINT_URL_SQS"));
+        stack
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let start = Instant::now();
+        loop {
+            self.settings = read_settings(&self.folder.join("env"));
+            if self.settings.contains_key("BASE_URL") {
+                return;
+            }
+            let ended = self.child.try_wait().expect("a child can be asked");
+            let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(
+                ended.is_none(),
+                "the stack ended before it was ready:\n{}",
+                log()
+            );
+            assert!(
+                start.elapsed() < START_LIMIT,
+                "the stack is not ready after {START_LIMIT:?}:\n{}",
+                log()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// One of the settings that the stack wrote down, such as `LP_ID`.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> &str {
+        self.settings
+            .get(name)
+            .unwrap_or_else(|| panic!("the stack does not tell {name}"))
+    }
+
+    /// A setting that is a number.
+    #[must_use]
+    pub fn id(&self, name: &str) -> i64 {
+        self.setting(name)
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is no number"))
+    }
+
+    /// A connection to the stack's database, as its owner.
+    pub async fn database(&self) -> Client {
+        connect(self.setting("DATABASE_URL")).await
+    }
+
+    /// A token for a subject.
+    #[must_use]
+    pub fn token(&self, subject: &str) -> String {
+        let output = Command::new(binary("local"))
+            .args(["token", "--subject", subject, "--dir"])
+            .arg(&self.folder)
+            .output();
+        let output = output.expect("the program `local` starts");
+        assert!(
+            output.status.success(),
+            "no token: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout)
+            .expect("a token is text")
+            .trim()
+            .to_owned()
+    }
+
+    /// Asks for a path such as `/api/lp/1/summary`.
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        self.get_with(path, token, &[]).await
+    }
+
+    /// Asks for a path with further headers.
+    pub async fn get_with(&self, path: &str, token: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self
+            .http
+            .request(Method::GET, format!("{}{path}", self.setting("BASE_URL")))
+            .bearer_auth(token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response
+            .text()
+            .await
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        };
+        Answer {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    /// Puts a message on the stack's queue.
+    pub async fn send(&self, message: &Value) {
+        queue::send(&self.queue, self.setting("QUEUE_URL"), message).await;
+    }
+
+    /// Takes every message out of the stack's dead-letter queue.
+    pub async fn dead_letters(&self) -> Vec<aws_sdk_sqs::types::Message> {
+        queue::take_all(&self.queue, self.setting("DLQ_URL")).await
+    }
+
+    /// Stops it as Ctrl-C would, and waits for the end.
+    fn stop(&mut self) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a process id is small"));
+        let start = Instant::now();
+        let _ = kill(pid, Signal::SIGINT);
+        while start.elapsed() < STOP_LIMIT {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        eprintln!(
+            "the stack did not stop within {STOP_LIMIT:?}; its files stay in {}",
+            self.folder.display()
+        );
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.stop();
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// One of the project's programs: what `make test` built stands beside the tests' own folder.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os("BIN_DIR") {
+        return Path::new(&folder).join(name);
+    }
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let profile = test
+        .ancestors()
+        .nth(2)
+        .expect("a test lies in target/<profile>/deps");
+    profile.join(name)
+}
+
+/// Reads `NAME='value'` lines, as a shell would.
+fn read_settings(file: &Path) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let pairs = text
+        .lines()
+        .filter_map(|line| line.trim_start_matches("export ").split_once('='));
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
+        .collect()
+}

@@ -1,0 +1,400 @@
+//! The tag protocol of the cache, on one Redis node and on a cluster of three: whatever the order in which readers and
+//! recorders come, an answer older than the last commit is never served.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use redis::FromRedisValue;
+use shared::cache::{Cache, Closure, Finding, Place, ReportName, Tag, TagSet, Turn};
+use shared::config::RedisConfig;
+use shared::ids::LpId;
+use tests::teardown::unique_name;
+
+const LEDGER: TagSet = TagSet::of(&[Tag::Ledger]);
+const HOLDINGS: TagSet = TagSet::of(&[Tag::Holdings]);
+
+/// A cache with a prefix of its own on one of the two servers.
+struct Server {
+    config: RedisConfig,
+    cache: Cache,
+}
+
+impl Server {
+    fn one_node() -> Self {
+        Self::at(&variable("REDIS_URL"), false)
+    }
+
+    fn cluster() -> Self {
+        Self::at(&variable("REDIS_CLUSTER_URL"), true)
+    }
+
+    fn at(url: &str, cluster: bool) -> Self {
+        let prefix = format!("{}:", unique_name("t"));
+        let config = RedisConfig {
+            url: url.to_owned(),
+            cluster,
+            prefix,
+        };
+        let cache = Cache::new(&config).expect("the URL is well formed");
+        Self { config, cache }
+    }
+
+    fn other_process(&self) -> Cache {
+        Cache::new(&self.config).expect("the URL is well formed")
+    }
+
+    /// The place of LP 42's summary.
+    fn summary(&self) -> Place {
+        self.place(ReportName::Summary)
+    }
+
+    fn place(&self, report: ReportName) -> Place {
+        self.cache
+            .place(report, lp(42), "asOf=2024-03-01", "ada", noon())
+    }
+
+    async fn run<T: FromRedisValue>(&self, command: &redis::Cmd) -> T {
+        let url = self.config.url.as_str();
+        let outcome = if self.config.cluster {
+            let client = redis::cluster::ClusterClient::new([url]).expect("the URL is well formed");
+            let mut cluster = client
+                .get_async_connection()
+                .await
+                .expect("the cluster is up");
+            command.query_async(&mut cluster).await
+        } else {
+            let client = redis::Client::open(url).expect("the URL is well formed");
+            let mut node = client
+                .get_multiplexed_async_connection()
+                .await
+                .expect("Redis is up");
+            command.query_async(&mut node).await
+        };
+        outcome.expect("the command is right")
+    }
+
+    /// The keys of this test that hold `part`.
+    async fn keys_with(&self, part: &str) -> Vec<String> {
+        self.run(redis::cmd("KEYS").arg(format!("{}*{part}*", self.config.prefix)))
+            .await
+    }
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is set; run the tests with `make test`"))
+}
+
+fn lp(id: i64) -> LpId {
+    LpId::try_from(id).expect("an id")
+}
+
+fn noon() -> DateTime<Utc> {
+    "2024-03-01T12:00:00Z".parse().expect("a time")
+}
+
+fn closure(tags: TagSet) -> Closure {
+    Closure::new([(lp(42), tags)])
+}
+
+async fn find(cache: &Cache, place: &Place) -> Finding<String> {
+    cache
+        .find(place, |bytes| String::from_utf8(bytes).ok())
+        .await
+}
+
+async fn turn(cache: &Cache, place: &Place) -> Turn {
+    match find(cache, place).await {
+        Finding::Absent { turn, .. } => turn,
+        Finding::Answer { answer, .. } => panic!("an answer is there: {answer}"),
+    }
+}
+
+async fn answer(cache: &Cache, place: &Place) -> Option<String> {
+    match find(cache, place).await {
+        Finding::Answer { answer, .. } => Some(answer),
+        Finding::Absent { turn, .. } => {
+            cache.settle(place, turn, None, None).await;
+            None
+        }
+    }
+}
+
+async fn plant(cache: &Cache, place: &Place, text: &str) {
+    let turn = turn(cache, place).await;
+    cache.settle(place, turn, Some(text.as_bytes()), None).await;
+}
+
+async fn close(cache: &Cache, closure: &Closure) {
+    cache.close(closure).await.expect("Redis answers");
+}
+
+async fn open(cache: &Cache, closure: &Closure) {
+    cache.open(closure).await.expect("Redis answers");
+}
+
+async fn a_planted_answer_is_found_and_so_is_the_grant(server: Server) {
+    let (cache, place) = (&server.cache, server.summary());
+    let turn = turn(cache, &place).await;
+    assert!(turn.cache_is_reachable());
+    cache
+        .settle(
+            &place,
+            turn,
+            Some(b"one"),
+            Some(Utc::now() + Duration::from_secs(60)),
+        )
+        .await;
+    let found = find(&server.other_process(), &place).await;
+    assert!(matches!(found, Finding::Answer { answer, granted: true } if answer == "one"));
+}
+
+async fn a_grant_is_one_subjects_and_ends_when_it_must(server: Server) {
+    let (cache, place) = (&server.cache, server.summary());
+    plant(cache, &place, "one").await;
+    cache
+        .keep_grant(&place, Utc::now() + Duration::from_millis(150))
+        .await;
+    let granted = async |place: &Place| {
+        matches!(
+            find(cache, place).await,
+            Finding::Answer { granted: true, .. }
+        )
+    };
+    let others = cache.place(
+        ReportName::Summary,
+        lp(42),
+        "asOf=2024-03-01",
+        "bob",
+        noon(),
+    );
+    assert!(granted(&place).await);
+    assert!(!granted(&others).await);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!granted(&place).await);
+}
+
+async fn a_change_makes_stale_what_was_computed_from_it_and_nothing_else(server: Server) {
+    let cache = &server.cache;
+    for report in [
+        ReportName::Summary,
+        ReportName::CapitalActivity,
+        ReportName::Holdings,
+    ] {
+        plant(cache, &server.place(report), report.slug()).await;
+    }
+    open(cache, &closure(LEDGER)).await;
+    assert_eq!(
+        answer(cache, &server.place(ReportName::Summary)).await,
+        None
+    );
+    assert_eq!(
+        answer(cache, &server.place(ReportName::CapitalActivity)).await,
+        None
+    );
+    assert!(
+        answer(cache, &server.place(ReportName::Holdings))
+            .await
+            .is_some()
+    );
+    open(cache, &closure(HOLDINGS)).await;
+    assert_eq!(
+        answer(cache, &server.place(ReportName::Holdings)).await,
+        None
+    );
+}
+
+async fn other_lps_keep_their_answers(server: Server) {
+    let cache = &server.cache;
+    let other = cache.place(
+        ReportName::Summary,
+        lp(43),
+        "asOf=2024-03-01",
+        "ada",
+        noon(),
+    );
+    plant(cache, &other, "43").await;
+    open(cache, &closure(LEDGER)).await;
+    assert_eq!(answer(cache, &other).await.as_deref(), Some("43"));
+}
+
+async fn a_closure_reaches_every_lp_it_names(server: Server) {
+    let cache = &server.cache;
+    let place = |id| cache.place(ReportName::Holdings, lp(id), "", "ada", noon());
+    for id in [1, 150, 300] {
+        plant(cache, &place(id), "old").await;
+    }
+    let all = Closure::new((1..=300).map(|id| (lp(id), HOLDINGS)));
+    close(cache, &all).await;
+    assert_eq!(server.keys_with(":tag:holdings").await.len(), 300);
+    open(cache, &all).await;
+    for id in [1, 150, 300] {
+        assert_eq!(answer(cache, &place(id)).await, None, "{id}");
+    }
+}
+
+async fn a_slow_reader_cannot_plant_an_old_answer(server: Server) {
+    let (cache, place, changes) = (&server.cache, server.summary(), closure(LEDGER));
+    let slow = turn(cache, &place).await;
+    // Here the reader reads the old rows; a recorder comes and goes.
+    close(cache, &changes).await;
+    open(cache, &changes).await;
+    cache.settle(&place, slow, Some(b"old"), None).await;
+    assert_eq!(answer(cache, &place).await, None);
+}
+
+async fn what_is_planted_while_a_tag_is_closed_is_never_found(server: Server) {
+    let (cache, place, changes) = (&server.cache, server.summary(), closure(LEDGER));
+    let slow = turn(cache, &place).await;
+    close(cache, &changes).await;
+    cache.settle(&place, slow, Some(b"old"), None).await;
+    assert_eq!(answer(cache, &place).await, None);
+    open(cache, &changes).await;
+    assert_eq!(answer(cache, &place).await, None);
+}
+
+async fn while_a_tag_is_closed_nothing_is_planted_and_nobody_waits(server: Server) {
+    let (cache, place, changes) = (&server.cache, server.summary(), closure(LEDGER));
+    plant(cache, &place, "old").await;
+    close(cache, &changes).await;
+    let before = server.keys_with("summary").await;
+    server.run::<()>(redis::cmd("DEL").arg(&before)).await;
+    let (one, two) = (turn(cache, &place).await, turn(cache, &place).await);
+    assert!(server.keys_with(":lease").await.is_empty());
+    cache.settle(&place, one, Some(b"one"), None).await;
+    cache.settle(&place, two, Some(b"two"), None).await;
+    assert!(server.keys_with("summary").await.is_empty());
+    open(cache, &changes).await;
+    plant(cache, &place, "new").await;
+    assert_eq!(answer(cache, &place).await.as_deref(), Some("new"));
+}
+
+async fn a_recorder_that_dies_causes_misses_only(server: Server) {
+    let (cache, place) = (&server.cache, server.summary());
+    plant(cache, &place, "old").await;
+    close(cache, &closure(LEDGER)).await;
+    let closed = server.keys_with(":tag:ledger").await;
+    let left_ms: i64 = server.run(redis::cmd("PTTL").arg(&closed)).await;
+    assert!(
+        (1..=60_000).contains(&left_ms),
+        "a closed tag ends by itself: {left_ms}"
+    );
+    server
+        .run::<()>(redis::cmd("PEXPIRE").arg(&closed).arg(0))
+        .await;
+    assert_eq!(answer(cache, &place).await, None);
+    plant(cache, &place, "new").await;
+    assert_eq!(answer(cache, &place).await.as_deref(), Some("new"));
+}
+
+async fn opening_leaves_alone_what_another_recorder_closed(server: Server) {
+    let (cache, place) = (&server.cache, server.summary());
+    let (first, second) = (closure(LEDGER), closure(LEDGER));
+    close(cache, &first).await;
+    close(cache, &second).await;
+    open(cache, &first).await;
+    let late = turn(cache, &place).await;
+    cache.settle(&place, late, Some(b"old"), None).await;
+    assert_eq!(answer(cache, &place).await, None);
+    open(cache, &second).await;
+    plant(cache, &place, "new").await;
+    assert_eq!(answer(cache, &place).await.as_deref(), Some("new"));
+}
+
+async fn a_lost_tag_causes_misses_only(server: Server) {
+    let (cache, place) = (&server.cache, server.summary());
+    plant(cache, &place, "one").await;
+    let tags = server.keys_with(":tag:performance").await;
+    server.run::<()>(redis::cmd("DEL").arg(&tags)).await;
+    assert_eq!(answer(cache, &place).await, None);
+}
+
+async fn one_loads_and_the_others_find_what_it_planted(server: Server) {
+    let (cache, place) = (&server.cache, server.summary());
+    let first = turn(cache, &place).await;
+    let other = server.other_process();
+    let second = tokio::spawn({
+        let place = server.summary();
+        async move { find(&other, &place).await }
+    });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    cache.settle(&place, first, Some(b"one"), None).await;
+    assert!(
+        matches!(second.await.expect("no panic"), Finding::Answer { answer, .. } if answer == "one")
+    );
+}
+
+async fn who_waited_in_vain_loads_and_plants(server: Server) {
+    let (cache, place) = (&server.cache, server.summary());
+    let _stuck = turn(cache, &place).await;
+    let start = Instant::now();
+    let second = turn(&server.other_process(), &place).await;
+    let waited = start.elapsed();
+    assert!(waited >= Duration::from_millis(150), "{waited:?}");
+    cache.settle(&place, second, Some(b"two"), None).await;
+    assert_eq!(answer(cache, &place).await.as_deref(), Some("two"));
+}
+
+async fn a_turn_handed_back_is_anothers_at_once(server: Server) {
+    assert_eq!(answer(&server.cache, &server.summary()).await, None);
+    assert!(server.keys_with(":lease").await.is_empty());
+}
+
+async fn garbage_is_a_miss_and_is_replaced(server: Server) {
+    let (cache, place) = (&server.cache, server.summary());
+    plant(cache, &place, "one").await;
+    let keys = server.keys_with(":summary:").await;
+    server
+        .run::<()>(redis::cmd("SET").arg(&keys).arg("garbage"))
+        .await;
+    assert_eq!(answer(cache, &place).await, None);
+    plant(cache, &place, "two").await;
+    assert_eq!(answer(cache, &place).await.as_deref(), Some("two"));
+    let refused = cache.find(&place, |_| None::<()>).await;
+    assert!(matches!(refused, Finding::Absent { .. }));
+}
+
+async fn an_answer_ends_at_midnight(server: Server) {
+    let cache = &server.cache;
+    let at = |time: &str| {
+        cache.place(
+            ReportName::Holdings,
+            lp(42),
+            "",
+            "ada",
+            time.parse().expect("a time"),
+        )
+    };
+    plant(cache, &at("2024-03-01T23:59:30Z"), "one").await;
+    assert!(answer(cache, &at("2024-03-01T23:59:59Z")).await.is_some());
+    assert_eq!(answer(cache, &at("2024-03-02T00:00:00Z")).await, None);
+}
+
+macro_rules! on_both_servers {
+    ($($test:ident),* $(,)?) => {
+        mod one_node {
+            $(#[tokio::test] async fn $test() { super::$test(super::Server::one_node()).await })*
+        }
+        mod cluster {
+            $(#[tokio::test] async fn $test() { super::$test(super::Server::cluster()).await })*
+        }
+    };
+}
+
+on_both_servers![
+    a_planted_answer_is_found_and_so_is_the_grant,
+    a_grant_is_one_subjects_and_ends_when_it_must,
+    a_change_makes_stale_what_was_computed_from_it_and_nothing_else,
+    other_lps_keep_their_answers,
+    a_closure_reaches_every_lp_it_names,
+    a_slow_reader_cannot_plant_an_old_answer,
+    what_is_planted_while_a_tag_is_closed_is_never_found,
+    while_a_tag_is_closed_nothing_is_planted_and_nobody_waits,
+    a_recorder_that_dies_causes_misses_only,
+    opening_leaves_alone_what_another_recorder_closed,
+    a_lost_tag_causes_misses_only,
+    one_loads_and_the_others_find_what_it_planted,
+    who_waited_in_vain_loads_and_plants,
+    a_turn_handed_back_is_anothers_at_once,
+    garbage_is_a_miss_and_is_replaced,
+    an_answer_ends_at_midnight,
+];

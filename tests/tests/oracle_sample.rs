@@ -1,0 +1,318 @@
+//! Every number of every endpoint, for every LP of the sample, today and as of three past dates, is the oracle's.
+
+use std::sync::Arc;
+
+use chrono::{NaiveDate, Utc};
+use futures_util::{StreamExt, stream};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tests::database::Database;
+use tests::oracle::Oracle;
+use tests::oracle::compare::differences;
+use tests::oracle::history::{Scope, history};
+use tests::oracle::read::read_truth;
+use tests::oracle::truth::Lp;
+use tests::stack::Stack;
+
+/// In the middle of the investment years, in the middle of a quarter, and at the end of one.
+const PAST_DATES: [&str; 3] = ["2019-12-31", "2023-05-17", "2026-06-30"];
+/// How many LPs are asked about at a time: as many as there are cores to compute the expected answers.
+const CONCURRENT_LPS: usize = 2;
+/// Months and years are checked for every so many LPs; they are cut out of the same points as quarters.
+const GRANULARITY_STRIDE: usize = 10;
+/// How many differences are shown; one mistake makes thousands.
+const SHOWN_DIFFERENCES: usize = 40;
+
+/// A request and the answer it must get; none stands for 404.
+struct Expectation {
+    path: String,
+    answer: Option<Value>,
+}
+
+/// What every LP's check needs.
+struct Sample {
+    stack: Stack,
+    oracle: Oracle,
+    token: String,
+    today: NaiveDate,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn every_answer_about_the_sample_is_the_oracles() {
+    let stack = Stack::start().await;
+    let truth = read_truth(&stack.database().await)
+        .await
+        .expect("the truth is readable");
+    let today = Utc::now().date_naive();
+    let token = stack.token("auditor");
+    let lp_ids: Vec<i64> = truth.lps.keys().copied().collect();
+    assert!(lp_ids.len() >= 100, "the sample has {} LPs", lp_ids.len());
+    let sample = Arc::new(Sample {
+        stack,
+        oracle: Oracle::new(truth, today),
+        token,
+        today,
+    });
+
+    let checks = stream::iter(lp_ids.iter().copied().enumerate())
+        .map(|(index, lp_id)| {
+            let sample = Arc::clone(&sample);
+            tokio::spawn(async move { sample.check(index, lp_id).await })
+        })
+        .buffer_unordered(CONCURRENT_LPS);
+    let (mut done, mut requests, mut found) = (0, 0, Vec::new());
+    let mut checks = std::pin::pin!(checks);
+    while let Some(check) = checks.next().await {
+        let (checked, differences) = check.expect("a check does not panic");
+        requests += checked;
+        found.extend(differences);
+        done += 1;
+        if done % 10 == 0 {
+            eprintln!(
+                "{done} of {} LPs, {requests} answers, {} differences",
+                lp_ids.len(),
+                found.len()
+            );
+        }
+    }
+    let first = found
+        .iter()
+        .take(SHOWN_DIFFERENCES)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(
+        found.is_empty(),
+        "{} differences in {requests} answers, the first:\n{first}",
+        found.len()
+    );
+}
+
+impl Sample {
+    /// Asks everything about an LP; returns how many answers were compared, and the differences.
+    async fn check(&self, index: usize, lp_id: i64) -> (usize, Vec<String>) {
+        let expectations = self.expectations(index, &self.oracle.truth().lps[&lp_id]);
+        let mut found = Vec::new();
+        for Expectation { path, answer } in &expectations {
+            let problems = match (answer, self.whole_answer(path).await) {
+                (Some(expected), (StatusCode::OK, got)) => differences(expected, &got),
+                (None, (StatusCode::NOT_FOUND, _)) => Vec::new(),
+                (expected, (status, got)) => {
+                    let expected = if expected.is_some() {
+                        "an answer"
+                    } else {
+                        "404"
+                    };
+                    vec![format!(": expected {expected}, got {status} {got}")]
+                }
+            };
+            found.extend(problems.iter().map(|problem| format!("{path} {problem}")));
+        }
+        (expectations.len(), found)
+    }
+
+    /// An answer with the items of all its pages.
+    async fn whole_answer(&self, path: &str) -> (StatusCode, Value) {
+        let first = self.stack.get(path, &self.token).await;
+        let (status, mut whole) = (first.status, first.body);
+        while let Some(cursor) = whole["nextCursor"].as_str() {
+            let page = self
+                .stack
+                .get(&format!("{path}&cursor={cursor}"), &self.token)
+                .await;
+            assert_eq!(
+                page.status,
+                StatusCode::OK,
+                "{path}, page {cursor}: {}",
+                page.body
+            );
+            whole["nextCursor"] = page.body["nextCursor"].clone();
+            let items = page.body["items"]
+                .as_array()
+                .expect("a page has items")
+                .clone();
+            assert!(
+                !items.is_empty(),
+                "{path}: a page that was announced is empty"
+            );
+            whole["items"]
+                .as_array_mut()
+                .expect("a page has items")
+                .extend(items);
+        }
+        (status, whole)
+    }
+
+    fn expectations(&self, index: usize, lp: &Lp) -> Vec<Expectation> {
+        let mut expectations = self.positions(lp);
+        expectations.extend(self.lists(index, lp));
+        let everything = index.is_multiple_of(GRANULARITY_STRIDE);
+        let mut scopes = vec![Scope::Lp];
+        scopes.extend(fund_ids(lp).into_iter().map(Scope::Fund));
+        scopes.extend(
+            lp.commitments
+                .iter()
+                .map(|commitment| Scope::Commitment(commitment.commitment_id)),
+        );
+        expectations.extend(
+            scopes
+                .into_iter()
+                .flat_map(|scope| self.histories(lp.lp_id, scope, everything)),
+        );
+        expectations
+    }
+
+    /// The answers as of a date: summary, performance, and performance in each fund.
+    fn positions(&self, lp: &Lp) -> Vec<Expectation> {
+        let lp_id = lp.lp_id;
+        let mut expectations = Vec::new();
+        for (query, date) in self.as_of_dates() {
+            let mut expect = |path: String, answer| {
+                expectations.push(Expectation {
+                    path: format!("{path}{query}"),
+                    answer,
+                })
+            };
+            expect(
+                format!("/api/lp/{lp_id}/summary"),
+                self.oracle.summary(lp_id, date),
+            );
+            expect(
+                format!("/api/lp/{lp_id}/performance"),
+                self.oracle.performance(lp_id, date),
+            );
+            for fund_id in fund_ids(lp) {
+                let path = format!("/api/lp/{lp_id}/fund/{fund_id}/performance");
+                expect(path, self.oracle.fund_performance(lp_id, fund_id, date));
+            }
+        }
+        expectations
+    }
+
+    /// The answers in pages: capital activity, up to each date too, and holdings. Every tenth LP's pages are small ones.
+    fn lists(&self, index: usize, lp: &Lp) -> Vec<Expectation> {
+        let lp_id = lp.lp_id;
+        let limit = if index.is_multiple_of(GRANULARITY_STRIDE) {
+            97
+        } else {
+            1000
+        };
+        let mut expectations = vec![
+            Expectation {
+                path: format!("/api/lp/{lp_id}/holdings?limit={limit}"),
+                answer: self.oracle.holdings(lp_id),
+            },
+            Expectation {
+                path: format!("/api/lp/{lp_id}/capital-activity?limit={limit}"),
+                answer: self.oracle.capital_activity(lp_id, None, None),
+            },
+        ];
+        expectations.extend(past_dates().map(|date| Expectation {
+            path: format!("/api/lp/{lp_id}/capital-activity?limit={limit}&endDate={date}"),
+            answer: self.oracle.capital_activity(lp_id, None, Some(date)),
+        }));
+        expectations
+    }
+
+    /// A scope's history by quarters; where `everything` is asked for also by months and years, and up to and from each date.
+    fn histories(&self, lp_id: i64, scope: Scope, everything: bool) -> Vec<Expectation> {
+        let series = self.oracle.series(lp_id, scope);
+        let expect = |granularity, range: (Option<NaiveDate>, Option<NaiveDate>)| {
+            let mut path = format!("/api/lp/{lp_id}/performance/history?granularity={granularity}");
+            match scope {
+                Scope::Lp => {}
+                Scope::Fund(fund_id) => path += &format!("&fundId={fund_id}"),
+                Scope::Commitment(commitment_id) => {
+                    path += &format!("&commitmentId={commitment_id}")
+                }
+            }
+            path += &range
+                .0
+                .map_or_else(String::new, |start| format!("&startDate={start}"));
+            path += &range
+                .1
+                .map_or_else(String::new, |end| format!("&endDate={end}"));
+            let answer = series
+                .as_ref()
+                .map(|series| history((lp_id, scope, self.today), series, granularity, range));
+            Expectation { path, answer }
+        };
+        let mut expectations = vec![expect("quarterly", (None, None))];
+        if everything {
+            expectations
+                .extend(["monthly", "yearly"].map(|granularity| expect(granularity, (None, None))));
+        }
+        if everything || scope == Scope::Lp {
+            for date in past_dates() {
+                expectations.push(expect("quarterly", (None, Some(date))));
+                expectations.push(expect("monthly", (Some(date), None)));
+            }
+        }
+        expectations
+    }
+
+    /// The default date, which is today, and the past ones.
+    fn as_of_dates(&self) -> Vec<(String, NaiveDate)> {
+        let past = past_dates().map(|date| (format!("?asOf={date}"), date));
+        [(String::new(), self.today)]
+            .into_iter()
+            .chain(past)
+            .collect()
+    }
+}
+
+fn past_dates() -> impl Iterator<Item = NaiveDate> {
+    PAST_DATES.iter().map(|date| date.parse().expect("a date"))
+}
+
+fn fund_ids(lp: &Lp) -> Vec<i64> {
+    let mut fund_ids: Vec<i64> = lp
+        .commitments
+        .iter()
+        .map(|commitment| commitment.fund_id)
+        .collect();
+    fund_ids.sort_unstable();
+    fund_ids.dedup();
+    fund_ids
+}
+
+/// The generator rolls each commitment's NAV by its own annual rate, so that rate is the IRR at every report. Whole cents
+/// leave it within a millionth.
+#[tokio::test]
+async fn every_annual_irr_at_a_nav_date_is_the_rate_that_the_sample_was_made_with() {
+    let database = Database::sample().await;
+    let rows = database
+        .connect()
+        .await
+        .query(
+            "select s.commitment_id, s.snapshot_date, s.net_irr, (c.metadata -> 'sample' ->> 'annualRate')::float8
+             from lp_performance_snapshots s
+             join lp_fund_commitments c on c.commitment_id = s.commitment_id
+             where s.annualised and c.metadata -> 'sample' ? 'annualRate'
+               and exists (select from commitment_navs n where n.commitment_id = s.commitment_id and n.as_of_date = s.snapshot_date)",
+            &[],
+        )
+        .await
+        .expect("the snapshots are readable");
+    assert!(
+        rows.len() > 40_000,
+        "only {} snapshots to compare",
+        rows.len()
+    );
+    let mut wrong = rows
+        .iter()
+        .filter(|row| (row.get::<_, f64>(2) - row.get::<_, f64>(3)).abs() > 1e-6);
+    if let Some(row) = wrong.next() {
+        let first = json!([
+            row.get::<_, i64>(0),
+            row.get::<_, NaiveDate>(1),
+            row.get::<_, f64>(2),
+            row.get::<_, f64>(3)
+        ]);
+        panic!(
+            "{} of {} rates differ, the first (commitment, date, got, made with): {first}",
+            wrong.count() + 1,
+            rows.len()
+        );
+    }
+}
