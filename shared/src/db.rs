@@ -90,13 +90,18 @@ impl Database {
             .map_err(|error| Error::Connect(error.into()))
     }
 
+    /// Closes the connections that nobody uses: when one proved dead after a freeze, all are suspect.
+    pub fn drop_idle_connections(&self) {
+        self.pool.retain(|_, _| false);
+    }
+
     /// Does work that only reads. When the connection proves dead (Lambda freezes a process between two events, and the
     /// server or the network gives up on it), every idle connection is suspect: all are dropped and the work is done once
     /// more on a new one.
     pub async fn read<W: Read>(&self, work: &W) -> Result<W::Output, Error> {
         match self.read_once(work).await {
             Err(error) if error.is_dead_connection() => {
-                self.pool.retain(|_, _| false);
+                self.drop_idle_connections();
                 self.read_once(work).await
             }
             outcome => outcome,

@@ -10,4 +10,6 @@ pub mod error;
 pub mod finance;
 pub mod http;
 pub mod ids;
+pub mod ledger;
+pub mod queue;
 pub mod telemetry;

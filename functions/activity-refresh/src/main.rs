@@ -1,2 +1,12 @@
-//! The function's entry point.
-fn main() {}
+//! The function's entry point: telemetry, clients, run.
+
+use lambda_runtime::{Error, service_fn};
+use shared::batch::Worker;
+use shared::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::start();
+    let worker = Worker::from_env().await?;
+    lambda_runtime::run(service_fn(|event| activity_refresh::handle(&worker, event))).await
+}

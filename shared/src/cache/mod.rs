@@ -26,6 +26,9 @@ use crate::error::Error;
 /// How long a tag stays closed when its recorder died: a recording transaction must be shorter.
 pub const CLOSURE_TTL: std::time::Duration = scripts::CLOSURE_TTL;
 
+/// The longest that an answer is kept, jitter included: an answer that could not be forgotten is gone after that.
+pub const LONGEST_ANSWER_TTL: std::time::Duration = std::time::Duration::from_secs(66 * 60);
+
 /// The cache of one process.
 #[derive(Clone)]
 pub struct Cache(Arc<Inner>);

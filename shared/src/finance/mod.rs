@@ -7,6 +7,7 @@ pub mod allocation;
 pub mod effects;
 mod equation;
 pub mod flags;
+pub mod gross;
 pub mod money;
 pub mod multiples;
 pub mod performance;

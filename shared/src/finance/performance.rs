@@ -79,6 +79,7 @@ pub fn commitment_snapshots(history: &History, from: NaiveDate) -> Result<Vec<Sn
     let cash: Vec<DatedFlow> = cash_flows(history).collect();
     let mut account = Account::new(history);
     snapshot_dates(history)
+        .into_iter()
         .filter(|&date| date >= from)
         .map(|date| account.balances_at(date).snapshot(date, &cash))
         .collect()
@@ -98,7 +99,7 @@ pub fn pooled_snapshots(
         .iter()
         .map(|history| Account::new(history))
         .collect();
-    pool_dates(histories.iter().flat_map(|history| snapshot_dates(history)))
+    pooled_dates(histories)
         .into_iter()
         .filter(|&date| date >= from)
         .map(|date| {
@@ -112,8 +113,9 @@ pub fn pooled_snapshots(
         .collect()
 }
 
-/// Every NAV date, and every flow date after the last of them, ascending.
-fn snapshot_dates(history: &History) -> impl Iterator<Item = NaiveDate> {
+/// On which dates a commitment has snapshots: every NAV date, and every flow date after the last of them, ascending. A new
+/// report takes the flow dates before it out of the series.
+pub fn snapshot_dates(history: &History) -> Vec<NaiveDate> {
     let last_report = history.navs.last().map(|nav| nav.date);
     let reported = history.navs.iter().map(|nav| nav.date);
     let since = history
@@ -121,7 +123,12 @@ fn snapshot_dates(history: &History) -> impl Iterator<Item = NaiveDate> {
         .iter()
         .map(|flow| flow.date)
         .filter(move |&date| Some(date) > last_report);
-    reported.chain(since)
+    reported.chain(since).collect()
+}
+
+/// On which dates a pool has snapshots: whenever a member has one, ascending.
+pub fn pooled_dates(histories: &[&History]) -> Vec<NaiveDate> {
+    pool_dates(histories.iter().flat_map(|history| snapshot_dates(history)))
 }
 
 fn cash_flows(history: &History) -> impl Iterator<Item = DatedFlow> {
@@ -213,11 +220,13 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// The same balances as they enter a pool. What was never reported enters at cost; a commitment from which nothing
-    /// was called yet is worth nothing, and needs no report to say so.
+    /// The same balances as they enter a pool: what was never reported enters at cost. A commitment is a member from its
+    /// date on, or from its first entry if that is dated earlier, even while its cost is zero.
     fn balances_in_pool(&mut self, date: NaiveDate) -> Balances {
         let balances = self.balances_at(date);
-        let is_at_cost = balances.nav.is_none() && self.flows_read > 0;
+        let is_member =
+            self.history.commitment_date <= date || self.flows_read > 0 || self.changes_read > 0;
+        let is_at_cost = balances.nav.is_none() && is_member;
         let nav = balances
             .nav
             .unwrap_or(balances.paid_in - balances.distributed);

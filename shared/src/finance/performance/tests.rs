@@ -153,7 +153,7 @@ fn in_a_pool_what_was_never_reported_is_carried_at_cost_and_flagged() {
 }
 
 #[test]
-fn a_commitment_counts_from_its_date_and_needs_no_report_before_its_first_call() {
+fn a_commitment_counts_from_its_date_and_is_at_cost_until_its_first_report() {
     let uncalled = History {
         commitment_date: date("2021-05-01"),
         commitment_cents: 500,
@@ -164,10 +164,8 @@ fn a_commitment_counts_from_its_date_and_needs_no_report_before_its_first_call()
     let all = pooled(&[&worked(), &uncalled]);
     let commitments: Vec<i64> = all.iter().map(|at| at.commitment_cents).collect();
     assert_eq!(commitments, [1_000, 1_000, 1_700, 1_700]);
-    assert!(
-        all.iter()
-            .all(|at| !at.nav_at_cost && !at.irr.flags.contains(Flag::NavAtCost))
-    );
+    let at_cost: Vec<bool> = all.iter().map(|at| at.nav_at_cost).collect();
+    assert_eq!(at_cost, [false, false, true, true]);
 }
 
 #[test]

@@ -1,0 +1,209 @@
+//! The properties of a message, taken one by one: what is missing, of the wrong type or out of bounds is refused by name,
+//! and so is what is left over.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::{Map, Value};
+
+use super::refusal::{Reason, Refusal};
+
+/// Large enough for any fund, small enough that sums stay within 64 bits and JSON numbers stay exact everywhere.
+pub const LARGEST_AMOUNT_CENTS: i64 = 1_000_000_000_000_000;
+const LARGEST_METADATA_BYTES: usize = 4096;
+
+/// The properties not yet taken.
+pub struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// The properties of an object.
+    pub fn of(object: Map<String, Value>) -> Self {
+        Self(object)
+    }
+
+    /// Refuses what nobody asked for: a misspelt property must not be ignored.
+    pub fn finish(self) -> Result<(), Refusal> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(_) => Err(malformed(
+                "there are properties that this kind of message does not have",
+            )),
+        }
+    }
+
+    /// An optional property; `null` is not the same as absent and is left for the type check to refuse.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name)
+    }
+
+    fn require(&mut self, name: &str) -> Result<Value, Refusal> {
+        self.take(name)
+            .ok_or_else(|| malformed(format!("{name} is missing")))
+    }
+
+    /// Text of 1 to `longest` characters without control characters.
+    pub fn name(&mut self, name: &str, longest: usize) -> Result<String, Refusal> {
+        let value = self.require(name)?;
+        plain_text(name, value, longest)
+    }
+
+    /// As [`Fields::name`], optional.
+    pub fn optional_name(&mut self, name: &str, longest: usize) -> Result<Option<String>, Refusal> {
+        self.take(name)
+            .map(|value| plain_text(name, value, longest))
+            .transpose()
+    }
+
+    /// Free text of at most `longest` characters, without NUL, which Postgres cannot store.
+    pub fn text(&mut self, name: &str, longest: usize) -> Result<Option<String>, Refusal> {
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        match value {
+            Value::String(text) if text.chars().count() <= longest && !text.contains('\0') => {
+                Ok(Some(text))
+            }
+            _ => Err(malformed(format!(
+                "{name} is not text of at most {longest} characters without NUL"
+            ))),
+        }
+    }
+
+    /// A positive id.
+    pub fn id(&mut self, name: &str) -> Result<i64, Refusal> {
+        let value = self.require(name)?;
+        value
+            .as_i64()
+            .filter(|id| *id > 0)
+            .ok_or_else(|| malformed(format!("{name} is not a positive whole number")))
+    }
+
+    /// As [`Fields::id`], optional.
+    pub fn optional_id(&mut self, name: &str) -> Result<Option<i64>, Refusal> {
+        if self.0.contains_key(name) {
+            self.id(name).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Cents from `least` to the largest amount.
+    pub fn cents(&mut self, name: &str, least: i64) -> Result<i64, Refusal> {
+        let value = self.require(name)?;
+        cents(name, &value, least)
+    }
+
+    /// A day of the calendar between 1900 and 9998.
+    pub fn date(&mut self, name: &str) -> Result<NaiveDate, Refusal> {
+        let text = self.string(name)?;
+        parse_date(&text).ok_or_else(|| {
+            Refusal::new(
+                Reason::InvalidDate,
+                format!("{name} is not a day from 1900-01-01 to 9998-12-31, written YYYY-MM-DD"),
+            )
+        })
+    }
+
+    /// A moment with its offset from UTC.
+    pub fn moment(&mut self, name: &str) -> Result<DateTime<Utc>, Refusal> {
+        let text = self.string(name)?;
+        DateTime::parse_from_rfc3339(&text)
+            .map(|moment| moment.with_timezone(&Utc))
+            .map_err(|_| {
+                Refusal::new(
+                    Reason::InvalidDate,
+                    format!("{name} is not a time with its offset from UTC, as RFC 3339 writes it"),
+                )
+            })
+    }
+
+    /// Three capital letters.
+    pub fn currency(&mut self) -> Result<String, Refusal> {
+        let text = self.string("currency")?;
+        if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            Ok(text)
+        } else {
+            Err(malformed("currency is not three capital letters"))
+        }
+    }
+
+    /// What the source likes to keep: an object of bounded size, `{}` when absent.
+    pub fn metadata(&mut self) -> Result<Value, Refusal> {
+        match self.take("metadata") {
+            None => Ok(Value::Object(Map::new())),
+            Some(value @ Value::Object(_)) => {
+                let text = value.to_string();
+                if text.len() > LARGEST_METADATA_BYTES {
+                    return Err(Refusal::new(
+                        Reason::TooLarge,
+                        format!("metadata is larger than {LARGEST_METADATA_BYTES} bytes"),
+                    ));
+                }
+                if text.contains("\\u0000") {
+                    return Err(malformed("metadata holds a NUL character"));
+                }
+                Ok(value)
+            }
+            Some(_) => Err(malformed("metadata is not an object")),
+        }
+    }
+
+    fn string(&mut self, name: &str) -> Result<String, Refusal> {
+        match self.require(name)? {
+            Value::String(text) => Ok(text),
+            _ => Err(malformed(format!("{name} is not text"))),
+        }
+    }
+}
+
+/// A `MALFORMED` refusal.
+pub fn malformed(detail: impl Into<String>) -> Refusal {
+    Refusal::new(Reason::Malformed, detail)
+}
+
+/// Cents as a JSON integer from `least` to the largest amount.
+pub fn cents(name: &str, value: &Value, least: i64) -> Result<i64, Refusal> {
+    if !value.is_number() {
+        return Err(malformed(format!("{name} is not a number")));
+    }
+    value
+        .as_i64()
+        .filter(|cents| (least..=LARGEST_AMOUNT_CENTS).contains(cents))
+        .ok_or_else(|| {
+            Refusal::new(
+                Reason::InvalidAmount,
+                format!(
+                    "{name} is not a whole number of cents from {least} to {LARGEST_AMOUNT_CENTS}"
+                ),
+            )
+        })
+}
+
+fn plain_text(name: &str, value: Value, longest: usize) -> Result<String, Refusal> {
+    match value {
+        Value::String(text)
+            if (1..=longest).contains(&text.chars().count())
+                && !text.chars().any(char::is_control) =>
+        {
+            Ok(text)
+        }
+        _ => Err(malformed(format!(
+            "{name} is not text of 1 to {longest} characters without control characters"
+        ))),
+    }
+}
+
+fn parse_date(text: &str) -> Option<NaiveDate> {
+    let digits = |range: std::ops::Range<usize>| {
+        text.get(range)
+            .filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let shaped = text.len() == 10 && text.get(4..5)? == "-" && text.get(7..8)? == "-";
+    if !shaped {
+        return None;
+    }
+    let year: i32 = digits(0..4)?.parse().ok()?;
+    let (month, day) = (digits(5..7)?.parse().ok()?, digits(8..10)?.parse().ok()?);
+    if !(1900..=9998).contains(&year) {
+        return None;
+    }
+    NaiveDate::from_ymd_opt(year, month, day)
+}

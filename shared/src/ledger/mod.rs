@@ -1,0 +1,18 @@
+//! Recording: from a message to rows in the ledger and the reported NAVs, and the capital accounts that follow from them.
+//! What is computed of them later (performance, views) stands in `refresh`.
+
+mod accounts;
+mod claims;
+mod fields;
+mod message;
+mod record;
+mod refusal;
+mod reversals;
+
+pub use accounts::{ChangedAccount, refresh_accounts};
+pub use message::{
+    Activity, Event, Fact, Message, NavReport, OwedForgetting, Rewritten, VIEWS_SCHEMA,
+    parse_message,
+};
+pub use record::{Outcome, Recorded, record};
+pub use refusal::{Reason, Refusal};

@@ -1,0 +1,495 @@
+//! Recording a batch of events: one transaction, a constant number of statements however large the batch. Order of locks:
+//! event ids, then LPs, then funds, each sorted; with one order there is no deadlock.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::NaiveDate;
+use deadpool_postgres::Transaction;
+use serde_json::{Value, json};
+use tokio_postgres::types::Json;
+
+use super::accounts::{ChangedAccount, refresh_accounts};
+use super::claims::{Claim, claim, unclaim};
+use super::message::{Activity, Event, Fact};
+use super::refusal::{Reason, Refusal};
+use super::reversals::{Reversal, find_reversed};
+use crate::cache::{Cache, Closure, Tag, TagSet};
+use crate::db::{self, Connection};
+use crate::error::Error;
+use crate::ids::LpId;
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is durable now.
+    Recorded,
+    /// It was already.
+    Duplicate,
+    /// It is not recorded; the reason says whether it may be later.
+    Refused(Refusal),
+}
+
+/// What became of a batch, and what is owed for it: by those recorded now, and by duplicates in case the first delivery
+/// died before it had finished.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// One for each event, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// LPs whose performance is owed.
+    pub lp_ids: BTreeSet<i64>,
+    /// Funds whose performance is owed.
+    pub fund_ids: BTreeSet<i64>,
+    /// LPs whose cached answers could not be forgotten because Redis did not answer.
+    pub unforgotten: BTreeSet<i64>,
+}
+
+impl Recorded {
+    /// This and what became of the events after it.
+    pub fn and(mut self, next: Self) -> Self {
+        self.outcomes.extend(next.outcomes);
+        self.lp_ids.extend(next.lp_ids);
+        self.fund_ids.extend(next.fund_ids);
+        self.unforgotten.extend(next.unforgotten);
+        self
+    }
+}
+
+/// Records the events. The cache tags of what they change are closed before the commit and open again after it.
+pub async fn record(
+    connection: &mut Connection,
+    cache: &Cache,
+    events: &[&Event],
+) -> Result<Recorded, Error> {
+    let transaction = connection.transaction().await?;
+    let mut batch = Batch::resolve(&transaction, events).await?;
+    batch.claim(&transaction).await?;
+    let locked = batch.lock(&transaction).await?;
+    batch.insert(&transaction).await?;
+    let changes = batch.cache_changes(&locked);
+    let lp_ids: BTreeSet<i64> = changes.iter().map(|(lp_id, _)| lp_id.get()).collect();
+    let closure = Closure::new(changes);
+    // Redis away: the commit goes ahead, and the forgetting is owed.
+    if let Err(error) = cache.close(&closure).await {
+        tracing::warn!(error = %error.chain(), "cache tags could not be closed before a commit");
+    }
+    transaction.commit().await?;
+    let forgotten = cache.open(&closure).await;
+    if let Err(error) = &forgotten {
+        tracing::warn!(error = %error.chain(), "cached answers could not be forgotten after a commit");
+    }
+    let (owing_lps, owing_funds) = batch.owing();
+    Ok(Recorded {
+        outcomes: batch.outcomes(),
+        lp_ids: owing_lps,
+        fund_ids: owing_funds,
+        unforgotten: if forgotten.is_ok() {
+            BTreeSet::new()
+        } else {
+            lp_ids
+        },
+    })
+}
+
+/// Where an event belongs.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    lp_id: Option<i64>,
+    fund_id: i64,
+    /// Whether the event concerns every LP of the fund: its NAV does, and so does a change of a commitment (an entry of a
+    /// type that moves no cash), because it moves every share.
+    concerns_fund: bool,
+}
+
+/// How far an event has come.
+#[derive(Debug, Clone)]
+enum State {
+    /// Nothing speaks against it so far.
+    Known(Owner),
+    /// Claimed by this transaction.
+    New {
+        owner: Owner,
+        activity_id: Option<i64>,
+    },
+    Duplicate(Owner),
+    Refused(Refusal),
+}
+
+struct Batch<'a> {
+    events: &'a [&'a Event],
+    states: Vec<State>,
+}
+
+impl<'a> Batch<'a> {
+    async fn resolve(
+        transaction: &Transaction<'_>,
+        events: &'a [&'a Event],
+    ) -> Result<Self, Error> {
+        let wanted: Vec<Value> = events
+            .iter()
+            .enumerate()
+            .map(|(position, event)| {
+                let (commitment_id, fund_id, activity_type) = match &event.fact {
+                    Fact::Activity(activity) => (
+                        Some(activity.commitment_id),
+                        None,
+                        Some(activity.activity_type.as_str()),
+                    ),
+                    Fact::CommitmentNav { commitment_id, .. } => (Some(*commitment_id), None, None),
+                    Fact::FundNav { fund_id, .. } => (None, Some(*fund_id), None),
+                };
+                json!({"position": position, "commitment_id": commitment_id, "fund_id": fund_id, "activity_type": activity_type})
+            })
+            .collect();
+        let rows = db::query(transaction, include_str!("resolve.sql"), &[&Json(wanted)]).await?;
+        let states = events
+            .iter()
+            .zip(&rows)
+            .map(|(event, row)| {
+                let known = Known {
+                    lp_id: row.get("lp_id"),
+                    fund_id: row.get("fund_id"),
+                    currency: row.get("currency"),
+                    components: row.get("components"),
+                    cash_sign: row.get("cash_sign"),
+                };
+                known.check(event).map_or_else(State::Refused, State::Known)
+            })
+            .collect();
+        Ok(Self { events, states })
+    }
+
+    async fn claim(&mut self, transaction: &Transaction<'_>) -> Result<(), Error> {
+        let known: Vec<(usize, &Event)> = self
+            .states
+            .iter()
+            .enumerate()
+            .filter(|(_, state)| matches!(state, State::Known(_)))
+            .map(|(position, _)| (position, self.events[position]))
+            .collect();
+        if known.is_empty() {
+            return Ok(());
+        }
+        for (position, claim) in claim(transaction, &known).await? {
+            let State::Known(owner) = self.states[position] else {
+                continue;
+            };
+            self.states[position] = match claim {
+                Claim::New { activity_id } => State::New { owner, activity_id },
+                Claim::Duplicate => State::Duplicate(owner),
+                Claim::Refused(refusal) => State::Refused(refusal),
+            };
+        }
+        Ok(())
+    }
+
+    /// The events that this transaction records, with their positions.
+    fn new(&self) -> impl Iterator<Item = (usize, &'a Event, Owner, Option<i64>)> {
+        self.states
+            .iter()
+            .enumerate()
+            .filter_map(|(position, state)| match state {
+                State::New { owner, activity_id } => {
+                    Some((position, self.events[position], *owner, *activity_id))
+                }
+                _ => None,
+            })
+    }
+
+    /// The LPs and the funds that events of this batch concern, duplicates included: a duplicate forgets and settles again
+    /// what its first delivery may have left.
+    fn owing(&self) -> (BTreeSet<i64>, BTreeSet<i64>) {
+        let mut lp_ids = BTreeSet::new();
+        let mut fund_ids = BTreeSet::new();
+        for (event, state) in self.events.iter().zip(&self.states) {
+            let (State::New { owner, .. } | State::Duplicate(owner)) = state else {
+                continue;
+            };
+            match &event.fact {
+                Fact::FundNav { .. } => fund_ids.insert(owner.fund_id),
+                Fact::Activity(_) | Fact::CommitmentNav { .. } => {
+                    owner.lp_id.is_some_and(|lp_id| lp_ids.insert(lp_id))
+                }
+            };
+        }
+        (lp_ids, fund_ids)
+    }
+
+    /// Funds whose LPs are all concerned: by a NAV of the fund, and by a change of a commitment, which moves every share.
+    fn changed_funds(&self) -> BTreeSet<i64> {
+        self.states
+            .iter()
+            .filter_map(|state| match state {
+                State::New { owner, .. } | State::Duplicate(owner) => {
+                    owner.concerns_fund.then_some(owner.fund_id)
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    async fn lock(&self, transaction: &Transaction<'_>) -> Result<Vec<i64>, Error> {
+        let lp_ids: Vec<i64> = self.owing().0.into_iter().collect();
+        let fund_ids: Vec<i64> = self.changed_funds().into_iter().collect();
+        if lp_ids.is_empty() && fund_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = db::query(transaction, include_str!("lock.sql"), &[&lp_ids, &fund_ids]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn insert(&mut self, transaction: &Transaction<'_>) -> Result<(), Error> {
+        insert(
+            transaction,
+            include_str!("entries.sql"),
+            self.entries(&HashMap::new()),
+        )
+        .await?;
+        let reversed = self.reversed(transaction).await?;
+        if !reversed.is_empty() {
+            insert(
+                transaction,
+                include_str!("entries.sql"),
+                self.entries(&reversed),
+            )
+            .await?;
+        }
+        insert(
+            transaction,
+            include_str!("commitment_navs.sql"),
+            self.commitment_navs(),
+        )
+        .await?;
+        insert(transaction, include_str!("fund_navs.sql"), self.fund_navs()).await?;
+        refresh_accounts(transaction, &self.changed_accounts()).await?;
+        Ok(())
+    }
+
+    /// The entries to insert: those that reverse nothing, or, given what the reversals take back, the reversals.
+    fn entries(&self, reversed: &HashMap<usize, i64>) -> Vec<Value> {
+        self.new()
+            .filter_map(|(position, event, owner, activity_id)| {
+                let Fact::Activity(activity) = &event.fact else {
+                    return None;
+                };
+                let reverses = reversed.get(&position).copied();
+                let is_wanted = if reversed.is_empty() {
+                    activity.reverses_event_id.is_none()
+                } else {
+                    reverses.is_some()
+                };
+                is_wanted.then(|| entry(event, activity, owner, activity_id, reverses))
+            })
+            .collect()
+    }
+
+    /// What each reversal takes back, by position. Those that cannot be recorded lose their claim: they may come again.
+    async fn reversed(
+        &mut self,
+        transaction: &Transaction<'_>,
+    ) -> Result<HashMap<usize, i64>, Error> {
+        let reversals: Vec<Reversal<'_>> = self
+            .new()
+            .filter_map(|(position, event, ..)| match &event.fact {
+                Fact::Activity(activity) if activity.reverses_event_id.is_some() => {
+                    Some(Reversal {
+                        position,
+                        source: &event.source,
+                        activity,
+                    })
+                }
+                _ => None,
+            })
+            .collect();
+        let found = find_reversed(transaction, &reversals).await?;
+        let mut reversed = HashMap::new();
+        let mut refused = Vec::new();
+        for (reversal, found) in reversals.iter().zip(found) {
+            match found {
+                Ok(activity_id) => {
+                    reversed.insert(reversal.position, activity_id);
+                }
+                Err(refusal) => {
+                    refused.push(self.events[reversal.position]);
+                    self.states[reversal.position] = State::Refused(refusal);
+                }
+            }
+        }
+        unclaim(transaction, &refused).await?;
+        Ok(reversed)
+    }
+
+    fn commitment_navs(&self) -> Vec<Value> {
+        self.new()
+            .filter_map(|(position, event, ..)| match &event.fact {
+                Fact::CommitmentNav { commitment_id, report, nav_cents } => Some(json!({
+                    "position": position, "commitment_id": commitment_id, "as_of_date": report.as_of_date,
+                    "nav_cents": nav_cents, "reported_at": report.reported_at, "metadata": event.metadata,
+                })),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn fund_navs(&self) -> Vec<Value> {
+        self.new()
+            .filter_map(|(position, event, ..)| match &event.fact {
+                Fact::FundNav {
+                    fund_id,
+                    report,
+                    gross_nav_cents,
+                    net_nav_cents,
+                } => Some(json!({
+                    "position": position, "fund_id": fund_id, "as_of_date": report.as_of_date,
+                    "gross_nav_cents": gross_nav_cents, "net_nav_cents": net_nav_cents,
+                    "reported_at": report.reported_at, "metadata": event.metadata,
+                })),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn changed_accounts(&self) -> Vec<ChangedAccount> {
+        self.new()
+            .filter_map(|(_, event, owner, _)| {
+                let (commitment_id, from_date) = account_change(event)?;
+                Some(ChangedAccount {
+                    lp_id: owner.lp_id?,
+                    fund_id: owner.fund_id,
+                    commitment_id,
+                    from_date,
+                })
+            })
+            .collect()
+    }
+
+    /// What becomes stale: the ledger and performance of the LPs themselves, and for all LPs of a changed fund its
+    /// performance and their shares of its holdings.
+    fn cache_changes(&self, locked: &[i64]) -> Vec<(LpId, TagSet)> {
+        let own = self.owing().0;
+        let of_fund = TagSet::of(&[Tag::Performance, Tag::Holdings]);
+        let of_lp = TagSet::of(&[Tag::Ledger, Tag::Performance]);
+        let all = TagSet::of(&[Tag::Ledger, Tag::Performance, Tag::Holdings]);
+        let funds_changed = !self.changed_funds().is_empty();
+        locked
+            .iter()
+            .filter_map(|lp_id| {
+                let tags = match (own.contains(lp_id), funds_changed) {
+                    (true, true) => all,
+                    (true, false) => of_lp,
+                    (false, _) => of_fund,
+                };
+                Some((LpId::try_from(*lp_id).ok()?, tags))
+            })
+            .collect()
+    }
+
+    fn outcomes(self) -> Vec<Outcome> {
+        self.states
+            .into_iter()
+            .map(|state| match state {
+                State::New { .. } => Outcome::Recorded,
+                State::Known(_) | State::Duplicate(_) => Outcome::Duplicate,
+                State::Refused(refusal) => Outcome::Refused(refusal),
+            })
+            .collect()
+    }
+}
+
+async fn insert(transaction: &Transaction<'_>, sql: &str, rows: Vec<Value>) -> Result<(), Error> {
+    if !rows.is_empty() {
+        db::execute(transaction, sql, &[&Json(rows)]).await?;
+    }
+    Ok(())
+}
+
+/// One row of entries.sql. A reversal negates the amount and its parts.
+fn entry(
+    event: &Event,
+    activity: &Activity,
+    owner: Owner,
+    activity_id: Option<i64>,
+    reverses: Option<i64>,
+) -> Value {
+    let sign = if reverses.is_some() { -1 } else { 1 };
+    let components = activity.components.as_ref().map(|parts| {
+        parts
+            .iter()
+            .map(|(name, cents)| (name.clone(), json!(sign * cents)))
+            .collect::<serde_json::Map<_, _>>()
+    });
+    json!({
+        "activity_id": activity_id, "lp_id": owner.lp_id, "fund_id": owner.fund_id,
+        "commitment_id": activity.commitment_id, "activity_type": activity.activity_type,
+        "amount_cents": sign * activity.amount_cents, "effective_date": activity.effective_date,
+        "components": components, "description": activity.description,
+        "reference_number": activity.reference_number, "metadata": event.metadata,
+        "reverses_activity_id": reverses,
+    })
+}
+
+fn account_change(event: &Event) -> Option<(i64, NaiveDate)> {
+    match &event.fact {
+        Fact::Activity(activity) => Some((activity.commitment_id, activity.effective_date)),
+        Fact::CommitmentNav {
+            commitment_id,
+            report,
+            ..
+        } => Some((*commitment_id, report.as_of_date)),
+        Fact::FundNav { .. } => None,
+    }
+}
+
+/// What the database knows about an event's owner and type.
+struct Known<'r> {
+    lp_id: Option<i64>,
+    fund_id: Option<i64>,
+    currency: Option<&'r str>,
+    components: Option<Vec<&'r str>>,
+    cash_sign: Option<i16>,
+}
+
+impl Known<'_> {
+    fn check(&self, event: &Event) -> Result<Owner, Refusal> {
+        if let Fact::Activity(activity) = &event.fact {
+            self.check_type(activity)?;
+        }
+        let (Some(fund_id), Some(currency)) = (self.fund_id, self.currency) else {
+            return Err(match event.fact {
+                Fact::FundNav { .. } => {
+                    Refusal::new(Reason::FundNotFound, "there is no fund with this fundId")
+                }
+                _ => Refusal::new(
+                    Reason::CommitmentNotFound,
+                    "there is no commitment with this commitmentId",
+                ),
+            });
+        };
+        if currency != event.currency {
+            let detail = format!("the fund's currency is {currency}");
+            return Err(Refusal::new(Reason::CurrencyMismatch, detail));
+        }
+        Ok(Owner {
+            lp_id: self.lp_id,
+            fund_id,
+            concerns_fund: matches!(event.fact, Fact::FundNav { .. }) || self.cash_sign == Some(0),
+        })
+    }
+
+    fn check_type(&self, activity: &Activity) -> Result<(), Refusal> {
+        let Some(names) = &self.components else {
+            return Err(Refusal::new(
+                Reason::UnknownType,
+                "type is none of the activity types",
+            ));
+        };
+        let mut parts = activity.components.iter().flat_map(|parts| parts.keys());
+        if parts.all(|name| names.contains(&name.as_str())) {
+            Ok(())
+        } else {
+            Err(Refusal::new(
+                Reason::ComponentsDoNotSum,
+                "the type has no component of that name",
+            ))
+        }
+    }
+}

@@ -1,0 +1,115 @@
+-- What the LP has as of a day, pooled in each currency and in each fund. $1: LP, $2: as of. A row without a fund is a total;
+-- one row without either stands for an LP that has nothing yet.
+--
+-- Where to read: the views are right while nothing of this LP has changed since their refresh, and they do not stand for a
+-- later day than the one asked for. Both tests are one-time filters below, so the branch not taken is never run.
+with reading as materialized (
+    select not exists (select from touched_commitments where lp_id = $1::bigint)
+           and coalesce((select as_of_date from view_refreshes where as_of_date is not null order by refresh_id desc limit 1)
+                        <= $2::date, false) as view_is_current,
+           exists (select from pending_performance where lp_id = $1::bigint and from_date <= $2::date) as irr_is_pending
+),
+-- The totals, from the view or computed for this one LP.
+total as (
+    select currency, commitment_count, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,
+           nav_cents, nav_at_cost, reported_nav_cents, nav_as_of_date, irr_date,
+           performance_date, net_irr, annualised, irr_flags
+    from lp_dashboard_summary
+    where lp_id = $1::bigint and (select view_is_current from reading)
+    union all
+    select currency, commitment_count, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,
+           nav_cents, nav_at_cost, reported_nav_cents, nav_as_of_date, irr_date,
+           performance_date, net_irr, annualised, irr_flags
+    from lp_dashboard_summary_at($2::date)
+    where lp_id = $1::bigint and not (select view_is_current from reading)
+),
+-- The commitments, from the view or computed for this one LP.
+commitment as (
+    select fund_id, currency, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,
+           nav_cents, reported_nav_cents, nav_as_of_date, irr_date, performance_date, net_irr, annualised, irr_flags
+    from lp_performance_latest
+    where lp_id = $1::bigint and (select view_is_current from reading)
+    union all
+    select fund_id, currency, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,
+           nav_cents, reported_nav_cents, nav_as_of_date, irr_date, performance_date, net_irr, annualised, irr_flags
+    from lp_performance_latest_at($2::date)
+    where lp_id = $1::bigint and not (select view_is_current from reading)
+),
+-- Added up by fund. One commitment by itself has a NAV and a rate of its own; of several, the unreported count at cost.
+fund as (
+    select fund_id, currency, count(*) as commitment_count,
+           sum(commitment_cents)::bigint as commitment_cents,
+           sum(paid_in_cents)::bigint as paid_in_cents,
+           sum(distributed_cents)::bigint as distributed_cents,
+           sum(unfunded_cents)::bigint as unfunded_cents,
+           case when count(*) > 1 then sum(coalesce(nav_cents, paid_in_cents - distributed_cents))::bigint
+                else min(nav_cents) end as nav_cents,
+           count(*) > 1 and bool_or(nav_cents is null) as nav_at_cost,
+           sum(reported_nav_cents)::bigint as reported_nav_cents,
+           max(nav_as_of_date) as nav_as_of_date,
+           max(irr_date) as irr_date,
+           min(performance_date) as own_date, min(net_irr) as own_irr,
+           bool_and(annualised) as own_annualised, min(irr_flags) as own_flags
+    from commitment
+    group by fund_id, currency
+),
+-- Totals and funds, each with the rate that is stored for it: a single commitment's own, or that of the pool.
+rated as (
+    select null::bigint as fund_id, t.currency, t.commitment_count, t.commitment_cents, t.paid_in_cents, t.distributed_cents,
+           t.unfunded_cents, t.nav_cents, t.nav_at_cost, t.reported_nav_cents, t.nav_as_of_date, t.irr_date,
+           t.performance_date, t.net_irr, t.annualised, t.irr_flags
+    from total t
+    union all
+    select u.fund_id, u.currency, u.commitment_count, u.commitment_cents, u.paid_in_cents, u.distributed_cents,
+           u.unfunded_cents, u.nav_cents, u.nav_at_cost, u.reported_nav_cents, u.nav_as_of_date, u.irr_date,
+           case when u.commitment_count > 1 then pool.performance_date else u.own_date end,
+           case when u.commitment_count > 1 then pool.net_irr else u.own_irr end,
+           case when u.commitment_count > 1 then pool.annualised else u.own_annualised end,
+           case when u.commitment_count > 1 then pool.flags else u.own_flags end
+    from fund u
+    left join lateral (
+        select b.performance_date, b.net_irr, b.annualised, b.flags
+        from lp_pooled_performance b
+        where u.commitment_count > 1 and b.lp_id = $1::bigint and b.currency = u.currency and b.fund_id = u.fund_id
+          and b.performance_date <= $2::date
+        order by b.performance_date desc
+        limit 1
+    ) pool on true
+)
+select r.fund_id, f.name as fund_name, f.vintage_year,
+       r.currency, r.commitment_count, r.commitment_cents, r.paid_in_cents, r.distributed_cents, r.unfunded_cents,
+       r.nav_cents, r.nav_at_cost, r.reported_nav_cents, r.nav_as_of_date, r.irr_date,
+       r.performance_date, r.net_irr, r.annualised, r.irr_flags,
+       (select irr_is_pending from reading)
+       or exists (select from pending_performance q where q.fund_id = r.fund_id and q.lp_id is null and q.from_date <= $2::date)
+           as irr_is_pending,
+       flow.dates as flow_dates, flow.cents as flow_cents,
+       gross.moic::double precision as moic, gross.gross_irr, gross.flags as gross_flags
+from limited_partners l
+left join rated r on true
+left join funds f on f.fund_id = r.fund_id
+-- The fund's own performance on the last day not after the one asked for.
+left join lateral (
+    select g.moic, g.gross_irr, g.flags
+    from fund_performance g
+    where g.fund_id = r.fund_id and g.performance_date <= $2::date
+    order by g.performance_date desc
+    limit 1
+) gross on true
+-- The cash by day, read only where no stored rate is the one of the day asked for, as for some days in the past.
+left join lateral (
+    select array_agg(d.effective_date order by d.effective_date) as dates,
+           array_agg(d.cents order by d.effective_date) as cents
+    from (
+        select a.effective_date, sum(a.cash_effect_cents)::bigint as cents
+        from lp_fund_commitments c
+        join funds n on n.fund_id = c.fund_id
+        join capital_activities a on a.lp_id = c.lp_id and a.commitment_id = c.commitment_id
+        where r.performance_date is distinct from r.irr_date and not (select irr_is_pending from reading)
+          and c.lp_id = $1::bigint and c.fund_id = coalesce(r.fund_id, c.fund_id) and n.currency = r.currency
+          and a.effective_date <= r.irr_date and a.cash_effect_cents <> 0
+        group by a.effective_date
+    ) d
+) flow on true
+where l.lp_id = $1::bigint
+order by r.fund_id nulls first, r.currency
