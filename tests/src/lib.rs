@@ -5,6 +5,7 @@
 
 pub mod builders;
 pub mod database;
+pub mod desk;
 pub mod oracle;
 pub mod plan;
 pub mod queue;

@@ -1,0 +1,95 @@
+//! A desk: a database and a corner of Redis of a test's own, and the clients that record on them as a function would.
+
+use serde_json::Value;
+use shared::app::App;
+use shared::config::Environment;
+use shared::ledger::{Event, Message, Outcome, Reason, Recorded, parse_message, record};
+use tokio_postgres::Client;
+
+use crate::database::Database;
+use crate::redis::Keyspace;
+
+/// What a recording test needs.
+pub struct Desk {
+    /// A plain connection, to set up and to look.
+    pub client: Client,
+    /// The clients of a function.
+    pub app: App,
+    /// Dropped last: the database and the keys go with it.
+    pub database: Database,
+    /// The test's keys.
+    pub keyspace: Keyspace,
+}
+
+impl Desk {
+    /// A desk over the bare schema.
+    pub async fn empty() -> Self {
+        Self::over(Database::empty().await).await
+    }
+
+    /// A desk over the sample.
+    pub async fn sample() -> Self {
+        Self::over(Database::sample().await).await
+    }
+
+    async fn over(database: Database) -> Self {
+        let keyspace = Keyspace::default();
+        let environment = Environment::of(&[
+            ("DATABASE_URL", &database.url()),
+            ("REDIS_URL", &keyspace.url()),
+            ("REDIS_PREFIX", keyspace.prefix()),
+        ]);
+        Self {
+            client: database.connect().await,
+            app: App::from_environment(&environment).expect("the environment is usable"),
+            database,
+            keyspace,
+        }
+    }
+
+    /// Records messages as one batch.
+    pub async fn record(&self, messages: &[&Value]) -> Recorded {
+        let events: Vec<Event> = messages.iter().map(|message| event(message)).collect();
+        let events: Vec<&Event> = events.iter().collect();
+        let mut connection = self.app.db.connection().await.expect("a connection");
+        record(&mut connection, &self.app.cache, &events)
+            .await
+            .expect("the batch is recorded")
+    }
+
+    /// A single number.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let row = self.client.query_one(sql, &[]).await;
+        row.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+            .get(0)
+    }
+
+    /// The rows of a query as text, one a line: for comparing whole tables.
+    pub async fn rows(&self, sql: &str) -> Vec<String> {
+        let sql = format!("select r::text from ({sql}) r");
+        let rows = self.client.query(&sql, &[]).await;
+        rows.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+            .iter()
+            .map(|row| row.get(0))
+            .collect()
+    }
+}
+
+/// The event of a message that must parse.
+#[must_use]
+pub fn event(message: &Value) -> Event {
+    match parse_message(&message.to_string()).expect("the message parses") {
+        Message::Event(event) => *event,
+        other => panic!("not an event: {other:?}"),
+    }
+}
+
+/// The reasons of a batch, `None` for what is recorded or a duplicate.
+#[must_use]
+pub fn reasons(recorded: &Recorded) -> Vec<Option<Reason>> {
+    let reason = |outcome: &Outcome| match outcome {
+        Outcome::Refused(refusal) => Some(refusal.reason),
+        Outcome::Recorded | Outcome::Duplicate => None,
+    };
+    recorded.outcomes.iter().map(reason).collect()
+}
