@@ -52,6 +52,11 @@ impl Clock {
         }
     }
 
+    /// How far it is set off; a database session is told, so that both mean the same by "today".
+    pub fn offset(&self) -> TimeDelta {
+        self.offset
+    }
+
     /// The time now; its date is what "today" means.
     pub fn now(&self) -> DateTime<Utc> {
         Utc::now() + self.offset

@@ -102,7 +102,9 @@ impl Worker {
             Ok(recorded) => recorded,
             Err(error) => {
                 tracing::warn!(error = %error.chain(), messages = facts.len(), "a batch could not be recorded now");
-                events.iter().for_each(|(position, _)| deliveries[*position].fate = Fate::Retry);
+                events
+                    .iter()
+                    .for_each(|(position, _)| deliveries[*position].fate = Fate::Retry);
                 return;
             }
         };
@@ -172,7 +174,9 @@ impl Worker {
                     return false;
                 }
                 // It stays owed, its answers say IRR_PENDING, and every night tries again: the ledger is not at fault.
-                Err(error) => tracing::error!(error = %error.chain(), "performance could not be settled"),
+                Err(error) => {
+                    tracing::error!(error = %error.chain(), "performance could not be settled")
+                }
             }
         }
         let noted = self.note_unforgotten(&unforgotten).await;
@@ -203,8 +207,8 @@ impl Worker {
 
     /// Asks for a refresh of the views. It only makes reads faster, so a message never fails for it.
     async fn request_refresh(&self) {
-        let share = self.refresh.database_share_percent;
-        if let Err(error) = refresh::request_refresh(&self.app.db, &self.queue, share).await {
+        let App { db, clock, .. } = &self.app;
+        if let Err(error) = refresh::request_refresh(db, &self.queue, &self.refresh, *clock).await {
             tracing::warn!(error = %error.chain(), "a refresh of the views could not be requested");
         }
     }
@@ -221,8 +225,16 @@ impl Worker {
 
     async fn follow_rewrite(&self, rewritten: Rewritten) -> Fate {
         let (scope, reason, detail) = match rewritten {
-            Rewritten::Lp(id) => (Scope::Lp(id), Reason::LpNotFound, "there is no LP with this lpId"),
-            Rewritten::Fund(id) => (Scope::Fund(id), Reason::FundNotFound, "there is no fund with this fundId"),
+            Rewritten::Lp(id) => (
+                Scope::Lp(id),
+                Reason::LpNotFound,
+                "there is no LP with this lpId",
+            ),
+            Rewritten::Fund(id) => (
+                Scope::Fund(id),
+                Reason::FundNotFound,
+                "there is no fund with this fundId",
+            ),
         };
         match refresh::rebuild(&self.app.db, &self.app.cache, scope).await {
             Ok(Some(rebuilt)) => {
@@ -237,7 +249,10 @@ impl Worker {
             }
             Err(error) => {
                 tracing::error!(error = %error.chain(), "a rewrite could not be followed");
-                Fate::Refused(Refusal::new(Reason::NotRecordable, refused_by_database(&error)))
+                Fate::Refused(Refusal::new(
+                    Reason::NotRecordable,
+                    refused_by_database(&error),
+                ))
             }
         }
     }
@@ -272,10 +287,13 @@ impl Worker {
             return;
         }
         let App { db, clock, .. } = &self.app;
-        let refreshed = refresh::refresh_requested_views(db, &self.queue, &self.refresh, *clock).await;
+        let refreshed =
+            refresh::refresh_requested_views(db, &self.queue, &self.refresh, *clock).await;
         if let Err(error) = refreshed {
             tracing::warn!(error = %error.chain(), "the views could not be refreshed now");
-            requests.iter_mut().for_each(|request| request.fate = Fate::Retry);
+            requests
+                .iter_mut()
+                .for_each(|request| request.fate = Fate::Retry);
         }
     }
 
@@ -300,7 +318,11 @@ impl Worker {
     }
 
     async fn put_off(&self, delivery: &Delivery, delay: Duration) {
-        let receipt_handle = delivery.record.receipt_handle.as_deref().unwrap_or_default();
+        let receipt_handle = delivery
+            .record
+            .receipt_handle
+            .as_deref()
+            .unwrap_or_default();
         if let Err(error) = self.queue.put_off(receipt_handle, delay).await {
             // It comes back all the same, when the queue's own visibility timeout ends.
             tracing::warn!(error = %error.chain(), "a message could not be put off");
@@ -343,7 +365,10 @@ impl Delivery {
     /// How often it was delivered, this time included.
     fn tries(&self) -> usize {
         let count = self.record.attributes.get("ApproximateReceiveCount");
-        count.and_then(|count| count.parse().ok()).unwrap_or(1).max(1)
+        count
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(1)
+            .max(1)
     }
 }
 

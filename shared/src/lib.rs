@@ -3,6 +3,7 @@
 pub mod access;
 pub mod answer;
 pub mod app;
+pub mod batch;
 pub mod cache;
 pub mod config;
 pub mod db;
@@ -12,4 +13,6 @@ pub mod http;
 pub mod ids;
 pub mod ledger;
 pub mod queue;
+pub mod refresh;
+pub mod reports;
 pub mod telemetry;

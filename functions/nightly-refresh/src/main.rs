@@ -1,2 +1,12 @@
-//! The function's entry point.
-fn main() {}
+//! The function's entry point: telemetry, clients, run.
+
+use lambda_runtime::{Error, service_fn};
+use nightly_refresh::Nightly;
+use shared::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::start();
+    let nightly = Nightly::from_env().await?;
+    lambda_runtime::run(service_fn(|event| nightly_refresh::handle(&nightly, event))).await
+}

@@ -1,7 +1,7 @@
 -- The points of a history, oldest first, one series a currency. $1: LP, $2: fund or null, $3: commitment or null (neither:
--- all the LP has), $4 and $5: first and last day, $6: most points of a series, the newest of them.
+-- all that the LP has), $4 and $5: first and last day, $6: the most points of a series, of which the newest are kept.
 --
--- The LP's commitments in question.
+-- The commitments in question.
 with member as (
     select c.commitment_id, c.fund_id, f.currency
     from lp_fund_commitments c
@@ -9,22 +9,57 @@ with member as (
     where c.lp_id = $1::bigint
       and (c.fund_id = $2::bigint or c.commitment_id = $3::bigint or ($2::bigint is null and $3::bigint is null))
 ),
--- Each currency, with the one commitment whose own history is asked for, or else the fund whose pool is, or neither. The
--- gross figures belong to one fund.
+-- One series a currency: of a single commitment unless it is the LP's, else of the pool. Gross figures belong to one fund.
 series as (
     select currency,
-           case when whole.is_lp or count(*) > 1 then null else min(commitment_id) end as commitment_id,
-           case when count(*) > 1 then $2::bigint end as pooled_fund_id,
-           not whole.is_lp and count(*) = 1 as is_single,
-           case when not whole.is_lp then min(fund_id) end as gross_fund_id
+           case when coalesce($2::bigint, $3::bigint) is not null and count(*) = 1 then min(commitment_id) end as commitment_id,
+           case when coalesce($2::bigint, $3::bigint) is not null then min(fund_id) end as fund_id
     from member
-    cross join (select $2::bigint is null and $3::bigint is null as is_lp) whole
-    group by currency, whole.is_lp
+    group by currency
 )
-select l.lp_id, s.currency, p.point_date, p.commitment_cents, p.paid_in_cents, p.distributed_cents, p.nav_cents,
+select s.currency, p.point_date, p.commitment_cents, p.paid_in_cents, p.distributed_cents, p.nav_cents,
        p.net_irr, p.annualised, p.irr_flags,
-       p.point_date >= (select min(q.from_date) from pending_performance q where q.lp_id = $1::bigint) as net_is_pending,
-       p.point_date >= owed.from_date as gross_is_pending,
+       coalesce(p.point_date >= net_owed.from_date, false) or coalesce(p.point_date >= gross_owed.from_date, false)
+           as irr_is_pending,
        gross.moic::double precision as moic, gross.gross_irr, gross.flags as gross_flags
 from limited_partners l
 left join series s on true
+-- From these days on, performance is still owed.
+left join lateral (select min(q.from_date) as from_date from pending_performance q where q.lp_id = $1::bigint) net_owed on true
+left join lateral (
+    select min(q.from_date) as from_date from pending_performance q where q.fund_id = s.fund_id and q.lp_id is null
+) gross_owed on true
+-- One of three: the commitment's own points, the fund's pool, the LP's pool.
+left join lateral (
+    select u.point_date, u.commitment_cents, u.paid_in_cents, u.distributed_cents, u.nav_cents, u.net_irr, u.annualised, u.irr_flags
+    from (
+        select b.snapshot_date as point_date, b.commitment_cents, b.paid_in_cents, b.distributed_cents, b.nav_cents,
+               b.net_irr, b.annualised, b.flags as irr_flags
+        from lp_performance_snapshots b
+        where b.lp_id = $1::bigint and b.commitment_id = s.commitment_id and b.snapshot_date between $4::date and $5::date
+        union all
+        select b.performance_date, b.commitment_cents, b.paid_in_cents, b.distributed_cents, b.nav_cents,
+               b.net_irr, b.annualised, b.flags
+        from lp_pooled_performance b
+        where s.commitment_id is null and b.lp_id = $1::bigint and b.currency = s.currency and b.fund_id = $2::bigint
+          and b.performance_date between $4::date and $5::date
+        union all
+        select b.performance_date, b.commitment_cents, b.paid_in_cents, b.distributed_cents, b.nav_cents,
+               b.net_irr, b.annualised, b.flags
+        from lp_pooled_performance b
+        where s.fund_id is null and b.lp_id = $1::bigint and b.currency = s.currency and b.fund_id is null
+          and b.performance_date between $4::date and $5::date
+    ) u
+    order by u.point_date desc
+    limit $6::bigint
+) p on true
+-- The fund's own performance on the last day not after the point's.
+left join lateral (
+    select g.moic, g.gross_irr, g.flags
+    from fund_performance g
+    where g.fund_id = s.fund_id and g.performance_date <= p.point_date
+    order by g.performance_date desc
+    limit 1
+) gross on true
+where l.lp_id = $1::bigint
+order by s.currency, p.point_date

@@ -1,0 +1,53 @@
+//! The commit of derived rows, with the cache told before and after it, and a note of what it could not be told.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::Utc;
+use deadpool_postgres::Transaction;
+
+use crate::cache::{Cache, Closure, TagSet};
+use crate::error::Error;
+use crate::ids::LpId;
+use crate::ledger::OwedForgetting;
+use crate::queue::Queue;
+
+/// Closes the tags of the LPs, whose rows the transaction has locked, commits, and opens the tags. Redis failing never
+/// undoes the work: the LPs whose answers are still to be forgotten are returned.
+pub(super) async fn commit_and_forget(
+    transaction: Transaction<'_>,
+    cache: &Cache,
+    lp_ids: &[LpId],
+    tags: TagSet,
+) -> Result<BTreeSet<i64>, Error> {
+    let closure = Closure::new(lp_ids.iter().map(|&lp_id| (lp_id, tags)));
+    if let Err(error) = cache.close(&closure).await {
+        tracing::warn!(error = %error.chain(), "cache tags could not be closed before a commit");
+    }
+    let committed = transaction.commit().await;
+    let opened = cache.open(&closure).await;
+    committed?;
+    let Err(error) = opened else {
+        return Ok(BTreeSet::new());
+    };
+    tracing::warn!(error = %error.chain(), "cached answers could not be forgotten after a commit");
+    Ok(lp_ids.iter().map(|lp_id| lp_id.get()).collect())
+}
+
+/// How many LPs one note names, so that it stays far below the queue's message size.
+const LPS_A_NOTE: usize = 1_000;
+
+/// Leaves notes on the queue of whose answers are still to be forgotten, for the activity refresh to try until it succeeds.
+pub async fn note_unforgotten(queue: &Queue, lp_ids: &BTreeSet<i64>) -> Result<(), Error> {
+    let lp_ids: Vec<i64> = lp_ids.iter().copied().collect();
+    for lp_ids in lp_ids.chunks(LPS_A_NOTE) {
+        let note = OwedForgetting {
+            schema: OwedForgetting::SCHEMA.to_owned(),
+            owed_since: Utc::now(),
+            lp_ids: lp_ids.to_vec(),
+        };
+        let body = serde_json::to_string(&note)?;
+        queue.send(&body, Duration::ZERO).await?;
+    }
+    Ok(())
+}

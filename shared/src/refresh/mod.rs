@@ -1,0 +1,45 @@
+//! Derived rows brought up to date: performance that is owed, the three views, and the rebuilding of everything from the
+//! truth. Recording stands in `ledger`; nothing here answers a reader.
+
+mod drift;
+mod forgetting;
+mod fund_performance;
+mod history;
+mod nightly;
+mod performance;
+mod rebuild;
+mod requests;
+mod rows;
+mod series;
+mod views;
+
+use std::collections::BTreeSet;
+
+pub use drift::count_drift;
+pub use forgetting::note_unforgotten;
+pub use fund_performance::settle_fund_performance;
+pub use nightly::{Night, settle_owed, work_the_night};
+pub use performance::settle_performance;
+pub use rebuild::{Scope, rebuild};
+pub use requests::{refresh_requested_views, request_refresh};
+pub use views::{Cause, Refreshed, refresh_views};
+
+/// What settling has done.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// How many LPs had owed performance that is computed now.
+    pub lps: usize,
+    /// How many funds had.
+    pub funds: usize,
+    /// LPs whose cached answers could not be forgotten because Redis did not answer: the caller has to see to it.
+    pub unforgotten: BTreeSet<i64>,
+}
+
+impl Settled {
+    /// Takes in what a further step has done.
+    pub fn add(&mut self, further: Self) {
+        self.lps += further.lps;
+        self.funds += further.funds;
+        self.unforgotten.extend(further.unforgotten);
+    }
+}

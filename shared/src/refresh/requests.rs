@@ -1,0 +1,99 @@
+//! Requests for a refresh: at most one is outstanding, it is delayed so that refreshing stays a small share of the
+//! database's time, and it waits until recording pauses. None of this holds up whoever records.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::views::{Cause, refresh_views};
+use crate::app::Clock;
+use crate::config::RefreshConfig;
+use crate::db::{self, Database};
+use crate::error::Error;
+use crate::ledger::VIEWS_SCHEMA;
+use crate::queue::{LONGEST_SEND_DELAY, Queue};
+
+/// Even when recording never pauses, a refresh starts after this.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// When another refresh is under way, the request is looked at again after this.
+const BUSY_DELAY: Duration = Duration::from_secs(5);
+
+/// Asks for a refresh where there is something to refresh and nobody has asked yet. Call it after the commit whose marks it
+/// is for. Returns whether a message was sent.
+pub async fn request_refresh(
+    db: &Database,
+    queue: &Queue,
+    config: &RefreshConfig,
+    clock: Clock,
+) -> Result<bool, Error> {
+    let connection = db.connection().await?;
+    let share = i64::from(config.database_share_percent);
+    let longest = LONGEST_SEND_DELAY.as_secs_f64();
+    let row = db::query_opt(
+        &connection,
+        include_str!("request.sql"),
+        &[&share, &clock.now().date_naive(), &longest],
+    )
+    .await?;
+    let Some(row) = row else { return Ok(false) };
+    let refresh_id: i64 = row.get("refresh_id");
+    let delay = Duration::try_from_secs_f64(row.get("delay_seconds")).unwrap_or_default();
+    let Err(failure) = send(queue, delay).await else {
+        return Ok(true);
+    };
+    // Without its message the request would only keep others from asking.
+    let sql = "delete from view_refreshes where refresh_id = $1 and started_at is null";
+    db::execute(&connection, sql, &[&refresh_id]).await?;
+    Err(failure)
+}
+
+async fn send(queue: &Queue, delay: Duration) -> Result<(), Error> {
+    queue
+        .send(&json!({ "schema": VIEWS_SCHEMA }).to_string(), delay)
+        .await
+}
+
+/// What the message of a request is for: waits until recording pauses, refreshes, and asks again when there are newer marks.
+/// A stray message, when nothing was asked for and nothing is marked, does nothing. Returns whether it refreshed.
+pub async fn refresh_requested_views(
+    db: &Database,
+    queue: &Queue,
+    config: &RefreshConfig,
+    clock: Clock,
+) -> Result<bool, Error> {
+    if !wait_for_quiet(db, config, clock).await? {
+        return Ok(false);
+    }
+    let refreshed = refresh_views(db, clock, Cause::Activity, None).await?;
+    if refreshed.is_some() {
+        request_refresh(db, queue, config, clock).await?;
+    } else {
+        send(queue, BUSY_DELAY).await?;
+    }
+    Ok(refreshed.is_some())
+}
+
+/// Waits until no mark has been made for the configured time, or for two seconds at most. Tells whether there is anything to
+/// refresh.
+async fn wait_for_quiet(
+    db: &Database,
+    config: &RefreshConfig,
+    clock: Clock,
+) -> Result<bool, Error> {
+    let deadline = Instant::now() + LONGEST_WAIT;
+    let connection = db.connection().await?;
+    loop {
+        let today = clock.now().date_naive();
+        let row = db::query_one(&connection, include_str!("quiet.sql"), &[&today]).await?;
+        let Some(quiet_seconds) = row.get::<_, Option<f64>>("quiet_seconds") else {
+            return Ok(row.get("is_requested"));
+        };
+        let quiet = Duration::try_from_secs_f64(quiet_seconds).unwrap_or_default();
+        let left = deadline.saturating_duration_since(Instant::now());
+        if quiet >= config.debounce || left.is_zero() {
+            return Ok(true);
+        }
+        sleep((config.debounce - quiet).min(left)).await;
+    }
+}

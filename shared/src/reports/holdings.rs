@@ -1,0 +1,223 @@
+//! `GET /api/lp/{lpId}/holdings`: the LP's share of what its funds hold today.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use tokio_postgres::Row;
+
+use super::position::write_flags;
+use crate::answer::Report;
+use crate::cache::ReportName;
+use crate::db::{self, Connection};
+use crate::error::Error;
+use crate::finance::allocation::pro_rata;
+use crate::finance::flags::{Flag, Flags};
+use crate::finance::multiples::Rounded;
+use crate::http::cursor::{self, PairPosition};
+use crate::http::{Parameters, Refused};
+use crate::ids::{FundId, LpId};
+
+const SQL: &str = include_str!("holdings.sql");
+/// What a share is reckoned by, as the answer says.
+const BASIS: &str = "commitment in force";
+const BEFORE_ALL: PairPosition = PairPosition {
+    first: 0,
+    second: 0,
+};
+
+/// The question.
+#[derive(Debug, Clone)]
+pub struct Holdings {
+    /// Whose.
+    pub lp_id: LpId,
+    /// Only in this fund.
+    pub fund_id: Option<FundId>,
+    /// How many a page.
+    pub limit: i64,
+    /// Where the page before ended.
+    pub after: Option<PairPosition>,
+    /// Today.
+    pub as_of: NaiveDate,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    lp_id: LpId,
+    as_of: NaiveDate,
+    basis: &'static str,
+    items: Vec<Holding>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Holding {
+    investment_id: i64,
+    fund_id: FundId,
+    fund_name: String,
+    company_id: i64,
+    company_name: String,
+    sector: String,
+    stage: String,
+    investment_date: NaiveDate,
+    valuation_date: Option<NaiveDate>,
+    currency: String,
+    ownership_percent: f64,
+    cost_basis_cents: i64,
+    current_value_cents: i64,
+    unrealized_gain_cents: i64,
+    unrealized_multiple: Option<f64>,
+    #[serde(serialize_with = "write_flags")]
+    flags: Flags,
+}
+
+impl Holdings {
+    /// The query parameters it takes.
+    pub const PARAMETERS: &[&str] = &["fundId", "limit", "cursor"];
+
+    /// Reads the question from a request.
+    pub fn parse(parameters: &mut Parameters) -> Result<Self, Refused> {
+        let (lp_id, fund_id, limit) =
+            (parameters.lp_id(), parameters.fund_id(), parameters.limit());
+        let (lp_id, fund_id) = (lp_id?, fund_id?);
+        let after = parameters.cursor(&filter(lp_id, fund_id));
+        Ok(Self {
+            lp_id,
+            fund_id,
+            limit: limit?,
+            after: after?,
+            as_of: parameters.today(),
+        })
+    }
+}
+
+/// What a cursor is bound to.
+fn filter(lp_id: LpId, fund_id: Option<FundId>) -> String {
+    format!("holdings lp={lp_id} fund={fund_id:?}")
+}
+
+impl Report for Holdings {
+    const NAME: ReportName = ReportName::Holdings;
+    type Answer = Answer;
+
+    fn lp_id(&self) -> LpId {
+        self.lp_id
+    }
+
+    fn fingerprint(&self) -> String {
+        let Self {
+            fund_id,
+            limit,
+            after,
+            as_of,
+            ..
+        } = self;
+        format!("fund={fund_id:?} limit={limit} after={after:?} asOf={as_of}")
+    }
+
+    async fn load(&self, db: &Connection) -> Result<Option<Answer>, Error> {
+        let after = self.after.unwrap_or(BEFORE_ALL);
+        let fund_id = self.fund_id.map(FundId::get);
+        // Funds before the cursor's have had their pages.
+        let first = fund_id.unwrap_or(after.first).max(after.first);
+        let last = fund_id.unwrap_or(i64::MAX);
+        // One more than the page tells whether there is a next one.
+        let most = self.limit + 1;
+        let rows = db::query(
+            db,
+            SQL,
+            &[
+                &self.lp_id,
+                &self.as_of,
+                &first,
+                &last,
+                &after.first,
+                &after.second,
+                &most,
+            ],
+        )
+        .await?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let items: Vec<Holding> = rows
+            .iter()
+            .filter_map(|row| {
+                Some(Holding::from_row(
+                    row,
+                    row.get::<_, Option<i64>>("investment_id")?,
+                ))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Some(self.page(items)))
+    }
+
+    fn next_cursor(answer: &Answer) -> Option<&str> {
+        answer.next_cursor.as_deref()
+    }
+}
+
+impl Holdings {
+    fn page(&self, mut items: Vec<Holding>) -> Answer {
+        let length = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let has_next = items.len() > length;
+        items.truncate(length);
+        let last = items.last().filter(|_| has_next);
+        let next_cursor = last.map(|last| {
+            let position = PairPosition {
+                first: last.fund_id.get(),
+                second: last.investment_id,
+            };
+            cursor::encode(&filter(self.lp_id, self.fund_id), &position)
+        });
+        Answer {
+            lp_id: self.lp_id,
+            as_of: self.as_of,
+            basis: BASIS,
+            items,
+            next_cursor,
+        }
+    }
+}
+
+impl Holding {
+    /// The LP's share of the fund's position: part over whole of the commitments in force, each amount rounded by itself.
+    /// The multiple is the position's own, so that rounding a small share cannot move it.
+    fn from_row(row: &Row, investment_id: i64) -> Result<Self, Error> {
+        let (part, whole): (i64, i64) = (row.get("part_cents"), row.get("whole_cents"));
+        let cost_cents: i64 = row.get("cost_cents");
+        let fair_value_cents: Option<i64> = row.get("fair_value_cents");
+        let value_cents = fair_value_cents.unwrap_or(cost_cents);
+        let unshared = || Error::Inconsistent(format!("holding {investment_id} cannot be shared"));
+        let share = |amount| pro_rata(amount, part, whole).ok_or_else(unshared);
+        let percent = Rounded::from_ratio(100 * i128::from(part), whole.into());
+        let (cost_basis_cents, current_value_cents) = (share(cost_cents)?, share(value_cents)?);
+        Ok(Self {
+            investment_id,
+            fund_id: row.get("fund_id"),
+            fund_name: row.get("fund_name"),
+            company_id: row.get("company_id"),
+            company_name: row.get("company_name"),
+            sector: row.get("sector"),
+            stage: row.get("stage"),
+            investment_date: row.get("investment_date"),
+            valuation_date: row.get("valuation_date"),
+            currency: row.get("currency"),
+            ownership_percent: percent.map(Rounded::to_f64).ok_or_else(unshared)?,
+            cost_basis_cents,
+            current_value_cents,
+            unrealized_gain_cents: current_value_cents - cost_basis_cents,
+            unrealized_multiple: Rounded::from_ratio(value_cents.into(), cost_cents.into())
+                .map(Rounded::to_f64),
+            flags: flags(fair_value_cents.is_none(), cost_cents == 0),
+        })
+    }
+}
+
+fn flags(is_at_cost: bool, is_free: bool) -> Flags {
+    [(is_at_cost, Flag::ValuedAtCost), (is_free, Flag::ZeroCost)]
+        .into_iter()
+        .filter_map(|(holds, flag)| holds.then_some(flag))
+        .collect()
+}

@@ -1,0 +1,66 @@
+-- One page of what the LP's funds hold on a day. $1: LP, $2: the day, $3 and $4: first and last fund, $5 and $6: only what
+-- comes after this fund and investment, $7: the most rows.
+--
+-- The LP's commitments in force by fund: its part.
+with part as (
+    select p.fund_id, sum(p.commitment_cents)::bigint as part_cents
+    from commitment_positions_at($2::date) p
+    where p.lp_id = $1::bigint and p.fund_id between $3::bigint and $4::bigint
+    group by p.fund_id
+    having sum(p.commitment_cents) <> 0
+),
+-- The investments that are neither ahead nor exited, as many as fit the page.
+page as (
+    select s.fund_id, s.part_cents, i.investment_id, i.company_id, i.investment_date
+    from part s
+    cross join lateral (
+        select b.investment_id, b.company_id, b.investment_date
+        from fund_investments b
+        where b.fund_id = s.fund_id and (b.fund_id, b.investment_id) > ($5::bigint, $6::bigint)
+          and b.investment_date <= $2::date and (b.exit_date is null or b.exit_date > $2::date)
+        order by b.investment_id
+        limit $7::bigint
+    ) i
+    order by s.fund_id, i.investment_id
+    limit $7::bigint
+),
+-- All commitments in force in each fund of the page: what the fund's row keeps, less what is dated ahead.
+whole as materialized (
+    select f.fund_id, f.name, f.currency,
+           f.commitments_in_force_cents - coalesce(changes.cents, 0) - coalesce(promises.cents, 0) as whole_cents
+    from (select distinct fund_id from page) d
+    join funds f on f.fund_id = d.fund_id
+    cross join lateral (
+        select sum(a.unfunded_effect_cents)::bigint as cents
+        from capital_activities a
+        where a.fund_id = f.fund_id and a.cash_effect_cents = 0 and a.effective_date > $2::date
+    ) changes
+    cross join lateral (
+        select sum(c.commitment_amount_cents)::bigint as cents
+        from lp_fund_commitments c
+        where c.fund_id = f.fund_id and c.commitment_date > $2::date
+    ) promises
+)
+select p.investment_id, p.fund_id, w.name as fund_name, w.currency, p.company_id, o.name as company_name, o.sector, o.stage,
+       p.investment_date, value.valuation_date, p.part_cents, w.whole_cents,
+       coalesce(cost.cents, 0) as cost_cents, value.fair_value_cents
+from limited_partners l
+left join page p on true
+left join whole w on w.fund_id = p.fund_id
+left join portfolio_companies o on o.company_id = p.company_id
+-- What the fund has paid for it.
+left join lateral (
+    select -sum(c.amount_cents)::bigint as cents
+    from fund_cash_flows c
+    where c.investment_id = p.investment_id and c.flow_date <= $2::date and c.amount_cents < 0
+) cost on true
+-- Its last valuation; of several on one day, the one recorded last.
+left join lateral (
+    select v.valuation_date, v.fair_value_cents
+    from investment_valuations v
+    where v.investment_id = p.investment_id and v.valuation_date <= $2::date
+    order by v.valuation_date desc, v.valuation_id desc
+    limit 1
+) value on true
+where l.lp_id = $1::bigint
+order by p.fund_id, p.investment_id

@@ -1,0 +1,188 @@
+//! One name everywhere: a function's folder, package, template block, event and, for those that answer HTTP, route. What is
+//! missing is named, so that a new function needs no memory.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_norway::Value;
+use tests::database::project;
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn yaml(path: &str) -> Value {
+    serde_norway::from_str(&read(&project().join(path))).expect("it is YAML")
+}
+
+fn functions() -> BTreeSet<String> {
+    let entries = std::fs::read_dir(project().join("functions")).expect("functions/ is there");
+    entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect()
+}
+
+/// (function, method, path) of each route in the template, and every function it names.
+fn template() -> (BTreeSet<(String, String)>, BTreeSet<String>) {
+    let template = yaml("infra/template.yaml");
+    let mut routes = BTreeSet::new();
+    let mut names = BTreeSet::new();
+    for (_, resource) in template["Resources"].as_mapping().expect("resources") {
+        if resource["Type"].as_str() != Some("AWS::Serverless::Function") {
+            continue;
+        }
+        let folder = resource["Properties"]["CodeUri"]
+            .as_str()
+            .expect("a CodeUri");
+        let name = folder.rsplit('/').next().expect("a folder").to_owned();
+        if let Some(events) = resource["Properties"]["Events"].as_mapping() {
+            for (_, event) in events {
+                if event["Type"].as_str() == Some("HttpApi") {
+                    let path = event["Properties"]["Path"].as_str().expect("a path");
+                    let method = event["Properties"]["Method"].as_str().expect("a method");
+                    routes.insert((method.to_lowercase(), path.to_owned()));
+                }
+            }
+        }
+        names.insert(name);
+    }
+    (routes, names)
+}
+
+#[test]
+fn every_function_has_its_block_event_and_line_in_the_readme() {
+    let (_, blocks) = template();
+    let readme = read(&project().join("README.md"));
+    let mut missing = Vec::new();
+    for name in functions() {
+        let folder = project().join("functions").join(&name);
+        let manifest = read(&folder.join("Cargo.toml"));
+        let mut need = |there: bool, what: String| {
+            if !there {
+                missing.push(what);
+            }
+        };
+        need(
+            manifest.contains(&format!("name = \"{name}\"")),
+            format!("functions/{name}/Cargo.toml: the package is not called {name}"),
+        );
+        need(
+            blocks.contains(&name),
+            format!("infra/template.yaml: no block whose CodeUri is ../functions/{name}"),
+        );
+        need(
+            project().join(format!("events/{name}.json")).exists(),
+            format!("events/{name}.json"),
+        );
+        need(
+            folder.join("src/lib.rs").exists(),
+            format!("functions/{name}/src/lib.rs"),
+        );
+        need(
+            readme.contains(&format!("`{name}`")),
+            format!("README.md: no line for {name}"),
+        );
+    }
+    let folders = functions();
+    missing.extend(
+        blocks
+            .difference(&folders)
+            .map(|name| format!("functions/{name}: the template names it")),
+    );
+    assert!(missing.is_empty(), "missing:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn the_contract_the_template_and_the_gateway_have_the_same_routes() {
+    let openapi = yaml("docs/openapi.yaml");
+    let mut contract = BTreeSet::new();
+    for (path, item) in openapi["paths"].as_mapping().expect("paths") {
+        for (method, _) in item.as_mapping().expect("operations") {
+            let method = method.as_str().expect("a method");
+            if method != "parameters" {
+                contract.insert((method.to_owned(), path.as_str().expect("a path").to_owned()));
+            }
+        }
+    }
+    assert_eq!(template().0, contract);
+    let file = project().join("infra/template.yaml");
+    let template =
+        local::template::Template::read(&file).expect("the local stack reads the template");
+    let gateway: BTreeSet<(String, String)> = template
+        .routes()
+        .iter()
+        .map(|(route, _)| (route.method.to_lowercase(), route.path.clone()))
+        .collect();
+    assert_eq!(gateway, contract);
+}
+
+#[test]
+fn the_common_crate_runs_one_way() {
+    let floors: [(&str, &[&str]); 3] = [
+        (
+            "finance",
+            &[
+                "crate::db",
+                "crate::cache",
+                "crate::http",
+                "crate::ledger",
+                "crate::refresh",
+                "crate::reports",
+                "serde",
+                "tokio",
+            ],
+        ),
+        (
+            "cache",
+            &[
+                "crate::ledger",
+                "crate::refresh",
+                "crate::reports",
+                "crate::answer",
+                "crate::batch",
+            ],
+        ),
+        (
+            "http",
+            &[
+                "crate::ledger",
+                "crate::refresh",
+                "crate::reports",
+                "crate::answer",
+                "crate::batch",
+                "crate::db",
+            ],
+        ),
+    ];
+    for (floor, forbidden) in floors {
+        for file in rust_files(&project().join("shared/src").join(floor)) {
+            let text = read(&file);
+            for name in forbidden {
+                assert!(
+                    !text.contains(&format!("use {name}")),
+                    "{} uses {name}, which stands above it",
+                    file.display()
+                );
+            }
+        }
+    }
+}
+
+fn rust_files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
