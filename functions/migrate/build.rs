@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").canonicalize()?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../migrations")
+        .canonicalize()?;
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)?
         .map(|entry| Ok(entry?.path()))
@@ -16,8 +18,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.sort();
     let mut list = String::from("[\n");
     for file in &files {
-        let name = file.file_stem().and_then(|name| name.to_str()).ok_or("a file name is not UTF-8")?;
-        writeln!(list, "    ({name:?}, include_str!({:?})),", file.display().to_string())?;
+        let name = file
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .ok_or("a file name is not UTF-8")?;
+        writeln!(
+            list,
+            "    ({name:?}, include_str!({:?})),",
+            file.display().to_string()
+        )?;
     }
     list.push_str("]\n");
     let output = Path::new(&env::var("OUT_DIR")?).join("migrations.rs");

@@ -27,6 +27,8 @@ pub enum Command {
     },
     /// Runs the whole stack until it is asked to stop.
     Run(Run),
+    /// Migrates a database and fills it with sample data and everything derived from it.
+    Seed(Seed),
     /// Ends the stack of a state directory.
     Stop(Directory),
     /// Sends the message in a file to the queue, with a fresh event id and ids of the running stack.
@@ -105,6 +107,20 @@ pub struct Run {
     /// More environment for every function.
     #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
     pub env: Vec<(String, String)>,
+}
+
+/// What a database is filled with.
+#[derive(Debug, Args)]
+pub struct Seed {
+    /// How much sample data.
+    #[arg(long, value_enum, default_value = "S")]
+    pub size: Size,
+    /// The database, empty or migrated by `migrate`, as its owner reaches it.
+    #[arg(long, value_name = "URL")]
+    pub database_url: String,
+    /// Where the function binaries are; beside this one unless given.
+    #[arg(long, value_name = "PATH")]
+    pub bin_dir: Option<PathBuf>,
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

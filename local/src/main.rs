@@ -1,10 +1,11 @@
 //! Boots the command line: parse, run, and turn a failure into one message and an exit code.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use local::cli::{Arguments, Command, Run};
+use local::cli::{Arguments, Command, Run, Seed};
 use local::client::Client;
 use local::directory::StateDirectory;
 use local::{project_directory, services, stack};
@@ -24,6 +25,7 @@ async fn run(command: Command) -> Result<i32> {
     match command {
         Command::Services { command } => return services::run(project_directory(), &command).await,
         Command::Run(run) => return stack::run(project_directory(), stack_options(run)?).await,
+        Command::Seed(seed) => return seed_database(seed).await,
         Command::Stop(directory) => {
             let stopped = StateDirectory::open(&directory.path())?.stop().await?;
             println!(
@@ -70,18 +72,35 @@ async fn run(command: Command) -> Result<i32> {
     Ok(0)
 }
 
-fn stack_options(run: Run) -> Result<stack::Options> {
+async fn seed_database(seed: Seed) -> Result<i32> {
+    let target = project_directory().join("target");
+    let options = stack::Options {
+        directory: target.join(format!("seed-{}", std::process::id())),
+        binaries: binaries(seed.bin_dir)?,
+        size: seed.size,
+        keep: false,
+        quiet: false,
+        environment: Vec::new(),
+    };
+    stack::seed(project_directory(), &seed.database_url, options).await
+}
+
+/// The given folder, or the one that this program lies in.
+fn binaries(given: Option<PathBuf>) -> Result<PathBuf> {
     let own_folder = || {
         std::env::current_exe()
             .ok()
             .and_then(|path| Some(path.parent()?.to_owned()))
     };
+    given
+        .or_else(own_folder)
+        .context("cannot find the function binaries; name their folder with --bin-dir")
+}
+
+fn stack_options(run: Run) -> Result<stack::Options> {
     Ok(stack::Options {
         directory: run.directory.path(),
-        binaries: run
-            .bin_dir
-            .or_else(own_folder)
-            .context("cannot find the function binaries; name their folder with --bin-dir")?,
+        binaries: binaries(run.bin_dir)?,
         size: run.size,
         keep: run.keep,
         quiet: run.quiet,

@@ -78,7 +78,7 @@ async fn prepare(template: &str) {
         build(&admin, "template_empty", "template1", apply_migrations).await;
     }
     if template == "template_sample" && !exists(&admin, template).await {
-        build(&admin, template, "template_empty", prepare_sample).await;
+        build(&admin, template, "template1", prepare_sample).await;
     }
     // The lock goes with the connection.
 }

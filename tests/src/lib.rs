@@ -10,5 +10,6 @@ pub mod oracle;
 pub mod plan;
 pub mod queue;
 pub mod redis;
+pub mod reporting;
 pub mod stack;
 pub mod teardown;

@@ -54,10 +54,16 @@ impl Plan {
         }
     }
 
+    /// Whether the query went through the index.
+    #[must_use]
+    pub fn uses(&self, index: &str) -> bool {
+        self.indexes.contains(index)
+    }
+
     /// Fails, showing the plan, unless the query went through the index.
     pub fn assert_uses(&self, index: &str) -> &Self {
         assert!(
-            self.indexes.contains(index),
+            self.uses(index),
             "{index} is not used:\n{:#}",
             self.root
         );

@@ -7,11 +7,5 @@ use shared::reports::Holdings;
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    answer(
-        app,
-        request,
-        Holdings::PARAMETERS,
-        Holdings::parse,
-    )
-    .await
+    answer(app, request, Holdings::PARAMETERS, Holdings::parse).await
 }

@@ -27,7 +27,10 @@ pub struct Done {
 impl Target {
     /// Reads the environment of the process and fails, naming the variable, when it is not usable.
     pub fn from_env() -> Result<Self, Error> {
-        Self::read(&Environment::of_process(), std::env::var("DATABASE_URL").ok())
+        Self::read(
+            &Environment::of_process(),
+            std::env::var("DATABASE_URL").ok(),
+        )
     }
 
     /// The functions' configuration decides whether there is TLS and whom to trust, and so it does here.
@@ -68,9 +71,8 @@ async fn migrate(connection: &mut PgConnection) -> Result<Vec<String>, Error> {
     let migrator = Migrator::with_migrations(migrations);
     let before = applied(connection, &migrator).await?;
     migrator.run_direct(None, connection, false).await?;
-    let is_new = |(name, _): &&(&str, &str)| {
-        number(name).is_some_and(|number| !before.contains(&number))
-    };
+    let is_new =
+        |(name, _): &&(&str, &str)| number(name).is_some_and(|number| !before.contains(&number));
     let new = MIGRATIONS.iter().filter(is_new);
     Ok(new.map(|&(name, _)| name.to_owned()).collect())
 }
@@ -80,9 +82,16 @@ async fn applied(
     connection: &mut PgConnection,
     migrator: &Migrator,
 ) -> Result<HashSet<i64>, Error> {
-    connection.ensure_migrations_table(&migrator.table_name).await?;
-    let applied = connection.list_applied_migrations(&migrator.table_name).await?;
-    Ok(applied.into_iter().map(|migration| migration.version).collect())
+    connection
+        .ensure_migrations_table(&migrator.table_name)
+        .await?;
+    let applied = connection
+        .list_applied_migrations(&migrator.table_name)
+        .await?;
+    Ok(applied
+        .into_iter()
+        .map(|migration| migration.version)
+        .collect())
 }
 
 fn parse(name: &'static str, sql: &'static str) -> Result<Migration, String> {

@@ -52,12 +52,18 @@ impl Nightly {
     }
 
     async fn work(&self, task: Task) -> Result<Done, shared::error::Error> {
-        let App { db, cache, clock, .. } = &self.app;
+        let App {
+            db, cache, clock, ..
+        } = &self.app;
         let rebuilt = match task {
             Task::Refresh => Settled::default(),
             Task::Rebuild => rebuild(db, cache, Scope::All).await?.unwrap_or_default(),
         };
-        let Night { settled, drift_rows, refreshed } = work_the_night(db, cache, *clock).await?;
+        let Night {
+            settled,
+            drift_rows,
+            refreshed,
+        } = work_the_night(db, cache, *clock).await?;
         let unforgotten: BTreeSet<i64> = &rebuilt.unforgotten | &settled.unforgotten;
         note_unforgotten(&self.queue, &unforgotten).await?;
         Ok(Done {
@@ -105,7 +111,10 @@ mod tests {
             (json!(null), Task::Refresh),
             (json!({"task": "refresh"}), Task::Refresh),
             (json!({"task": "rebuild"}), Task::Rebuild),
-            (json!({"detail-type": "Scheduled Event", "detail": {}}), Task::Refresh),
+            (
+                json!({"detail-type": "Scheduled Event", "detail": {}}),
+                Task::Refresh,
+            ),
             (json!({"detail": {"task": "rebuild"}}), Task::Rebuild),
         ] {
             assert_eq!(task_of(&event), Ok(expected), "{event}");
@@ -115,7 +124,10 @@ mod tests {
     #[test]
     fn an_unknown_task_is_refused_by_name() {
         for event in [json!({"task": "vacuum"}), json!({"detail": {"task": 7}})] {
-            assert!(task_of(&event).is_err_and(|reason| reason.contains("vacuum") || reason.contains('7')));
+            assert!(
+                task_of(&event)
+                    .is_err_and(|reason| reason.contains("vacuum") || reason.contains('7'))
+            );
         }
     }
 

@@ -7,11 +7,5 @@ use shared::reports::Performance;
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    answer(
-        app,
-        request,
-        Performance::PARAMETERS,
-        Performance::parse,
-    )
-    .await
+    answer(app, request, Performance::PARAMETERS, Performance::parse).await
 }

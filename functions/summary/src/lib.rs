@@ -7,11 +7,5 @@ use shared::reports::Summary;
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    answer(
-        app,
-        request,
-        Summary::PARAMETERS,
-        Summary::parse,
-    )
-    .await
+    answer(app, request, Summary::PARAMETERS, Summary::parse).await
 }

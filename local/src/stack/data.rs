@@ -44,6 +44,14 @@ impl Database {
         })
     }
 
+    /// A database that is there already.
+    pub(super) fn existing(owner_url: &str) -> Self {
+        Self {
+            owner_url: owner_url.to_owned(),
+            reader_url: owner_url.to_owned(),
+        }
+    }
+
     /// What the environment file says of the database.
     pub(super) fn environment(&self) -> Vec<Variable> {
         vec![
@@ -83,19 +91,36 @@ pub(super) async fn fill(
     options: &Options,
     step: &impl Fn(&str),
 ) -> Result<Pointers> {
-    let answer = invoke(host, "migrate", "{}").await?;
-    step(&format!("Migrated: {answer}"));
+    migrate(host, step).await?;
     let file = directory.sample_file();
     if file.exists() {
         step("The data of the last run are kept");
         return Ok(serde_json::from_slice(&fs::read(file)?)?);
     }
+    let pointers = fill_fresh(database, host, options, step).await?;
+    fs::write(file, serde_json::to_vec(&pointers)?)?;
+    Ok(pointers)
+}
+
+/// Loads the sample into a migrated, empty database and rebuilds what derives from it.
+pub(super) async fn fill_fresh(
+    database: &Database,
+    host: &Host,
+    options: &Options,
+    step: &impl Fn(&str),
+) -> Result<Pointers> {
     let pointers = load_sample(database, options).await?;
     step("The sample is loaded");
     invoke(host, "nightly-refresh", r#"{"task": "rebuild"}"#).await?;
     step("Everything derived is computed");
-    fs::write(file, serde_json::to_vec(&pointers)?)?;
     Ok(pointers)
+}
+
+/// Brings the schema up to date.
+pub(super) async fn migrate(host: &Host, step: &impl Fn(&str)) -> Result<()> {
+    let answer = invoke(host, "migrate", "{}").await?;
+    step(&format!("Migrated: {answer}"));
+    Ok(())
 }
 
 async fn load_sample(database: &Database, options: &Options) -> Result<Pointers> {

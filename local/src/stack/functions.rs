@@ -65,6 +65,25 @@ impl Deployment {
         })
     }
 
+    /// For functions that run apart from a stack, with a cache that is empty and a queue that nobody listens at: what has
+    /// nothing to forget has nothing to send.
+    pub(super) fn apart(template: &Template, database: &Database, redis: &Redis) -> Self {
+        const NOWHERE: &str = "http://127.0.0.1:1";
+        let urls = [
+            ("OwnerDatabaseUrl", database.owner_url.clone()),
+            ("RedisUrl", redis.url()),
+        ];
+        let mut values: BTreeMap<String, String> =
+            urls.map(|(name, url)| (name.to_owned(), url)).into();
+        let queues = template.queues.keys();
+        values.extend(queues.map(|id| (id.clone(), format!("{NOWHERE}/{id}"))));
+        Self {
+            queues: BTreeMap::new(),
+            values,
+            endpoint: NOWHERE.to_owned(),
+        }
+    }
+
     /// What the environment file says of queues and cache: where upstream systems send to, where refused messages go.
     pub(super) fn environment(&self, template: &Template) -> Result<Vec<Variable>> {
         let sources = template.queue_sources();
@@ -118,7 +137,8 @@ impl Deployment {
             .collect()
     }
 
-    fn spec(
+    /// How one function is run.
+    pub(super) fn spec(
         &self,
         template: &Template,
         function: &template::Function,

@@ -3,6 +3,7 @@
 mod data;
 mod functions;
 mod guide;
+mod seed;
 mod server_control;
 
 use std::net::Ipv4Addr;
@@ -33,6 +34,7 @@ use crate::shutdown::Shutdown;
 use crate::template::Template;
 use data::Database;
 use functions::Deployment;
+pub use seed::seed;
 
 /// How many batches of a queue are processed at once; the platform starts with a few too.
 const POLLERS: usize = 2;

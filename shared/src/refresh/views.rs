@@ -75,7 +75,10 @@ pub async fn refresh_views(
     let refresh_id = session.claim(cause).await?;
     match session.refresh(refresh_id, drift_rows).await {
         Ok(refreshed) => {
-            session.close().await?;
+            // It is committed, and a connection that is gone has taken the lock along.
+            if let Err(error) = session.close().await {
+                tracing::warn!(error = %error.chain(), "the lock of a refresh could not be given back");
+            }
             Ok(Some(refreshed))
         }
         Err(failure) => {

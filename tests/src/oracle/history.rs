@@ -22,6 +22,13 @@ pub enum Scope {
     Commitment(i64),
 }
 
+/// Flags about figures that a point does not show: the commitment and what is unfunded.
+const ABOUT_CAPITAL: [&str; 3] = [
+    "ZERO_COMMITMENT",
+    "UNFUNDED_NEGATIVE",
+    "PAID_IN_EXCEEDS_COMMITMENT",
+];
+
 /// Every point up to today by date, one series a currency. Periods and ranges are cut out of it.
 pub type Series = Vec<(String, BTreeMap<NaiveDate, Value>)>;
 
@@ -68,6 +75,7 @@ impl Oracle {
             };
             let mut fields = position.performance_fields();
             let mut flags = position.flags;
+            flags.retain(|flag| !ABOUT_CAPITAL.contains(&flag.as_str()));
             flags.extend(gross.flags);
             for (name, value) in [
                 ("date", json!(date)),
