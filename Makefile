@@ -25,8 +25,9 @@ stop:
 send:
 	$(BINARIES)/local send $(FILE)
 
+# Everything is built at once, with one set of features, and the tests run what was built.
 test: setup
-	cargo build --workspace --bins
+	cargo build --workspace --all-targets
 	$(TARGET)/debug/local services -- $(TESTS) --workspace
 	@echo "All tests passed."
 

@@ -47,8 +47,6 @@ create index lp_access_subject_idx on lp_access (subject, lp_id);
 
 -- At most one request is outstanding: the index is the rule, and finds it.
 create unique index view_refreshes_outstanding_idx on view_refreshes ((true)) where started_at is null;
--- The date that the views stand for: the newest success.
-create index view_refreshes_succeeded_idx on view_refreshes (refresh_id desc) include (as_of_date, started_at, finished_at) where as_of_date is not null;
 
 -- Inserts alone must keep the covering indexes index-only: have the visibility map follow them closely.
 alter table lp_capital_accounts set (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.02);

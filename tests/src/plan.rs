@@ -62,11 +62,7 @@ impl Plan {
 
     /// Fails, showing the plan, unless the query went through the index.
     pub fn assert_uses(&self, index: &str) -> &Self {
-        assert!(
-            self.uses(index),
-            "{index} is not used:\n{:#}",
-            self.root
-        );
+        assert!(self.uses(index), "{index} is not used:\n{:#}", self.root);
         self
     }
 

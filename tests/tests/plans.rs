@@ -22,8 +22,8 @@ const NAVS: &str = include_str!("../../shared/src/refresh/navs.sql");
 const FUND_NAVS: &str = include_str!("../../shared/src/refresh/fund_navs.sql");
 const QUIET: &str = include_str!("../../shared/src/refresh/quiet.sql");
 
-/// The tables that grow with the ledger.
-const LARGE: [&str; 7] = [
+/// The tables that grow with the ledger, and the one that grows with every refresh.
+const LARGE: [&str; 8] = [
     "capital_activities",
     "commitment_navs",
     "lp_fund_commitments",
@@ -31,6 +31,7 @@ const LARGE: [&str; 7] = [
     "lp_performance_snapshots",
     "lp_pooled_performance",
     "fund_performance",
+    "view_refreshes",
 ];
 
 /// What a quiet sample lacks: marks, owed performance, a history of refreshes, many subjects, entries with metadata, and a

@@ -183,7 +183,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The events that this transaction records, with their positions.
-    fn new(&self) -> impl Iterator<Item = (usize, &'a Event, Owner, Option<i64>)> {
+    fn recordable(&self) -> impl Iterator<Item = (usize, &'a Event, Owner, Option<i64>)> {
         self.states
             .iter()
             .enumerate()
@@ -266,7 +266,7 @@ impl<'a> Batch<'a> {
 
     /// The entries to insert: those that reverse nothing, or, given what the reversals take back, the reversals.
     fn entries(&self, reversed: &HashMap<usize, i64>) -> Vec<Value> {
-        self.new()
+        self.recordable()
             .filter_map(|(position, event, owner, activity_id)| {
                 let Fact::Activity(activity) = &event.fact else {
                     return None;
@@ -288,7 +288,7 @@ impl<'a> Batch<'a> {
         transaction: &Transaction<'_>,
     ) -> Result<HashMap<usize, i64>, Error> {
         let reversals: Vec<Reversal<'_>> = self
-            .new()
+            .recordable()
             .filter_map(|(position, event, ..)| match &event.fact {
                 Fact::Activity(activity) if activity.reverses_event_id.is_some() => {
                     Some(Reversal {
@@ -319,7 +319,7 @@ impl<'a> Batch<'a> {
     }
 
     fn commitment_navs(&self) -> Vec<Value> {
-        self.new()
+        self.recordable()
             .filter_map(|(position, event, ..)| match &event.fact {
                 Fact::CommitmentNav { commitment_id, report, nav_cents } => Some(json!({
                     "position": position, "commitment_id": commitment_id, "as_of_date": report.as_of_date,
@@ -331,7 +331,7 @@ impl<'a> Batch<'a> {
     }
 
     fn fund_navs(&self) -> Vec<Value> {
-        self.new()
+        self.recordable()
             .filter_map(|(position, event, ..)| match &event.fact {
                 Fact::FundNav {
                     fund_id,
@@ -349,7 +349,7 @@ impl<'a> Batch<'a> {
     }
 
     fn changed_accounts(&self) -> Vec<ChangedAccount> {
-        self.new()
+        self.recordable()
             .filter_map(|(_, event, owner, _)| {
                 let (commitment_id, from_date) = account_change(event)?;
                 Some(ChangedAccount {
