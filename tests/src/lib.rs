@@ -4,6 +4,7 @@
 //! It expects the servers that `local services` starts and names in the environment, as `make test` does.
 
 pub mod builders;
+pub mod contract;
 pub mod database;
 pub mod desk;
 pub mod oracle;

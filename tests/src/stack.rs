@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use aws_sdk_sqs::types::QueueAttributeName;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use tokio_postgres::Client;
 
+use crate::contract::assert_matches_contract;
 use crate::database::connect;
 use crate::queue;
 use crate::teardown::unique_name;
@@ -165,6 +167,7 @@ impl Stack {
         } else {
             serde_json::from_str(&text).unwrap_or(Value::String(text))
         };
+        assert_matches_contract(path, status.as_u16(), &body);
         Answer {
             status,
             headers,
@@ -175,6 +178,45 @@ impl Stack {
     /// Puts a message on the stack's queue.
     pub async fn send(&self, message: &Value) {
         queue::send(&self.queue, self.setting("QUEUE_URL"), message).await;
+    }
+
+    /// How many messages the queue holds that nobody has acknowledged, those being worked on included.
+    pub async fn unacknowledged(&self) -> u64 {
+        let attributes = self
+            .queue
+            .get_queue_attributes()
+            .queue_url(self.setting("QUEUE_URL"))
+            .attribute_names(QueueAttributeName::All)
+            .send()
+            .await
+            .expect("the queue answers");
+        let counts = attributes.attributes().expect("attributes");
+        [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ]
+        .iter()
+        .map(|name| counts[name].parse::<u64>().expect("a number"))
+        .sum()
+    }
+
+    /// Stops or starts one of the stack's servers, `postgres` or `redis`.
+    pub async fn server(&self, name: &str, action: &str) {
+        let url = format!("{}/servers/{name}/{action}", self.setting("INVOKE_URL"));
+        let answer = self.http.post(url).send().await.expect("the stack answers");
+        assert!(answer.status().is_success(), "{name} {action}: {answer:?}");
+    }
+
+    /// Invokes a function with a payload, as a schedule would.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Value {
+        let url = format!(
+            "{}/2015-03-31/functions/{function}/invocations",
+            self.setting("INVOKE_URL")
+        );
+        let answer = self.http.post(url).json(payload).send().await;
+        let answer = answer.expect("the stack answers").json().await;
+        answer.expect("a function answers JSON")
     }
 
     /// Takes every message out of the stack's dead-letter queue.

@@ -44,7 +44,7 @@ const BUSY: &str = "
         from lp_fund_commitments;
     insert into touched_commitments (commitment_id, lp_id, fund_id, latest_date)
         select commitment_id, lp_id, fund_id, date '2026-01-01' from lp_fund_commitments where lp_id > 5;
-    insert into pending_performance (fund_id, from_date) select fund_id, date '2026-01-01' from funds, generate_series(1, 100);
+    insert into pending_performance (fund_id, from_date) select fund_id, date '2026-01-01' from funds where fund_id % 3 = 0;
     delete from touched_commitments where lp_id <= 5;
     delete from pending_performance where lp_id <= 5;
     insert into view_refreshes (cause, started_at, finished_at, as_of_date)
@@ -124,11 +124,7 @@ fn cases(fund: i64) -> Vec<Case> {
         case!(["commitment_navs_commitment_date_idx"], NAVS, vec![1_i64]),
         case!(["fund_nav_snapshots_fund_date_idx"], FUND_NAVS, fund),
         case!(
-            [
-                "touched_commitments_lp_idx",
-                "pending_performance_lp_idx",
-                "view_refreshes_succeeded_idx"
-            ],
+            ["touched_commitments_lp_idx", "pending_performance_lp_idx"],
             SUMMARY,
             1_i64,
             today()
