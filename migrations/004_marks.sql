@@ -77,12 +77,16 @@ begin
         from new_rows n join old_rows o on o.commitment_id = n.commitment_id
         union all
         select o.commitment_id, o.lp_id, o.fund_id, o.commitment_date
-        from new_rows n join old_rows o on o.commitment_id = n.commitment_id and o.lp_id <> n.lp_id;
+        from new_rows n join old_rows o on o.commitment_id = n.commitment_id and (o.lp_id, o.fund_id) <> (n.lp_id, n.fund_id);
     insert into pending_performance (commitment_id, lp_id, fund_id, from_date)
         select n.commitment_id, n.lp_id, n.fund_id, least(n.commitment_date, o.commitment_date)
         from new_rows n join old_rows o on o.commitment_id = n.commitment_id
         where (n.commitment_amount_cents, n.commitment_date, n.lp_id, n.fund_id)
-              is distinct from (o.commitment_amount_cents, o.commitment_date, o.lp_id, o.fund_id);
+              is distinct from (o.commitment_amount_cents, o.commitment_date, o.lp_id, o.fund_id)
+        union all
+        -- Moved to another LP or fund: the pools it has left are owed as well.
+        select o.commitment_id, o.lp_id, o.fund_id, o.commitment_date
+        from new_rows n join old_rows o on o.commitment_id = n.commitment_id and (o.lp_id, o.fund_id) <> (n.lp_id, n.fund_id);
     update funds f set commitments_in_force_cents = f.commitments_in_force_cents + d.delta_cents
         from (select c.fund_id, sum(c.cents)::bigint as delta_cents
               from (select fund_id, commitment_amount_cents as cents from new_rows

@@ -14,14 +14,12 @@ use crate::db::Connection;
 use crate::error::Error;
 use crate::ids::LpId;
 use crate::ledger::{
-    Event, Message, Outcome, OwedForgetting, Reason, Recorded, Refusal, Rewritten, parse_message,
+    Event, Message, Outcome, Reason, Recorded, Refusal, Rewritten, note_unforgotten, parse_message,
     record,
 };
 use crate::queue::Queue;
 use crate::refresh::{self, Scope};
 
-/// How many LPs one note of owed forgetting names, so that it stays far below the queue's message size.
-const LPS_A_NOTE: usize = 1_000;
 /// The longest pause between two tries while a part of the infrastructure is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(64);
 
@@ -186,23 +184,11 @@ impl Worker {
 
     /// Leaves a note on the queue of whose answers are still to be forgotten.
     async fn note_unforgotten(&self, lp_ids: &BTreeSet<i64>) -> bool {
-        let lp_ids: Vec<i64> = lp_ids.iter().copied().collect();
-        for lp_ids in lp_ids.chunks(LPS_A_NOTE) {
-            let note = OwedForgetting {
-                schema: OwedForgetting::SCHEMA.to_owned(),
-                owed_since: Utc::now(),
-                lp_ids: lp_ids.to_vec(),
-            };
-            let sent = match serde_json::to_string(&note) {
-                Ok(body) => self.queue.send(&body, Duration::ZERO).await,
-                Err(error) => Err(error.into()),
-            };
-            if let Err(error) = sent {
-                tracing::warn!(error = %error.chain(), "the forgetting that is owed could not be noted");
-                return false;
-            }
+        let noted = note_unforgotten(&self.queue, lp_ids).await;
+        if let Err(error) = &noted {
+            tracing::warn!(error = %error.chain(), "the forgetting that is owed could not be noted");
         }
-        true
+        noted.is_ok()
     }
 
     /// Asks for a refresh of the views. It only makes reads faster, so a message never fails for it.

@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::app::App;
 use shared::config::{Environment, QueueConfig};
+use shared::ledger::note_unforgotten;
 use shared::queue::Queue;
-use shared::refresh::{Night, Scope, Settled, note_unforgotten, rebuild, work_the_night};
+use shared::refresh::{Night, Scope, Settled, rebuild, work_the_night};
 
 /// What the function holds between two nights.
 pub struct Nightly {

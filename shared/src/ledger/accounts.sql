@@ -25,24 +25,33 @@ eve as (
         limit 1
     ) a on true
 ),
--- What the entries of each day add up to.
+-- What the entries of each day add up to. Both this and the next are lateral and grouped, so that they can only be one index
+-- range a commitment: joined, they would be read whole by a plan made while the tables were small.
 moves as (
-    select c.commitment_id, e.effective_date as day,
-           sum(e.paid_in_effect_cents) as paid_in_cents,
-           sum(e.distributed_effect_cents) as distributed_cents,
-           sum(e.unfunded_effect_cents) as unfunded_effect_cents,
-           coalesce(sum(e.unfunded_effect_cents) filter (where e.cash_effect_cents = 0), 0) as commitment_effect_cents,
-           bool_or(e.cash_effect_cents <> 0) as moved_cash
+    select c.commitment_id, m.day, m.paid_in_cents, m.distributed_cents, m.unfunded_effect_cents, m.commitment_effect_cents, m.moved_cash
     from changed c
-    join capital_activities e on e.lp_id = c.lp_id and e.commitment_id = c.commitment_id and e.effective_date >= c.from_date
-    group by c.commitment_id, e.effective_date
+    cross join lateral (
+        select e.effective_date as day,
+               sum(e.paid_in_effect_cents) as paid_in_cents,
+               sum(e.distributed_effect_cents) as distributed_cents,
+               sum(e.unfunded_effect_cents) as unfunded_effect_cents,
+               coalesce(sum(e.unfunded_effect_cents) filter (where e.cash_effect_cents = 0), 0) as commitment_effect_cents,
+               bool_or(e.cash_effect_cents <> 0) as moved_cash
+        from capital_activities e
+        where e.lp_id = c.lp_id and e.commitment_id = c.commitment_id and e.effective_date >= c.from_date
+        group by e.effective_date
+    ) m
 ),
 -- The report that counts for each day: the one reported last, and of those the one recorded last.
 reports as (
-    select distinct on (n.commitment_id, n.as_of_date) n.commitment_id, n.as_of_date as day, n.nav_cents
+    select c.commitment_id, r.day, r.nav_cents
     from changed c
-    join commitment_navs n on n.commitment_id = c.commitment_id and n.as_of_date >= c.from_date
-    order by n.commitment_id, n.as_of_date, n.reported_at desc, n.nav_id desc
+    cross join lateral (
+        select distinct on (n.as_of_date) n.as_of_date as day, n.nav_cents
+        from commitment_navs n
+        where n.commitment_id = c.commitment_id and n.as_of_date >= c.from_date
+        order by n.as_of_date, n.reported_at desc, n.nav_id desc
+    ) r
 ),
 -- Every day on which something happened.
 days as (

@@ -4,12 +4,15 @@
 mod accounts;
 mod claims;
 mod fields;
+mod forgetting;
 mod message;
 mod record;
 mod refusal;
 mod reversals;
 
 pub use accounts::{ChangedAccount, refresh_accounts};
+pub(crate) use forgetting::commit_and_forget;
+pub use forgetting::note_unforgotten;
 pub use message::{
     Activity, Event, Fact, Message, NavReport, OwedForgetting, Rewritten, VIEWS_SCHEMA,
     parse_message,

@@ -10,10 +10,11 @@ use tokio_postgres::types::Json;
 
 use super::accounts::{ChangedAccount, refresh_accounts};
 use super::claims::{Claim, claim, unclaim};
+use super::forgetting::commit_and_forget;
 use super::message::{Activity, Event, Fact};
 use super::refusal::{Reason, Refusal};
 use super::reversals::{Reversal, find_reversed};
-use crate::cache::{Cache, Closure, Tag, TagSet};
+use crate::cache::{Cache, Tag, TagSet};
 use crate::db::{self, Connection};
 use crate::error::Error;
 use crate::ids::LpId;
@@ -66,27 +67,13 @@ pub async fn record(
     let locked = batch.lock(&transaction).await?;
     batch.insert(&transaction).await?;
     let changes = batch.cache_changes(&locked);
-    let lp_ids: BTreeSet<i64> = changes.iter().map(|(lp_id, _)| lp_id.get()).collect();
-    let closure = Closure::new(changes);
-    // Redis away: the commit goes ahead, and the forgetting is owed.
-    if let Err(error) = cache.close(&closure).await {
-        tracing::warn!(error = %error.chain(), "cache tags could not be closed before a commit");
-    }
-    transaction.commit().await?;
-    let forgotten = cache.open(&closure).await;
-    if let Err(error) = &forgotten {
-        tracing::warn!(error = %error.chain(), "cached answers could not be forgotten after a commit");
-    }
+    let unforgotten = commit_and_forget(transaction, cache, &changes).await?;
     let (owing_lps, owing_funds) = batch.owing();
     Ok(Recorded {
         outcomes: batch.outcomes(),
         lp_ids: owing_lps,
         fund_ids: owing_funds,
-        unforgotten: if forgotten.is_ok() {
-            BTreeSet::new()
-        } else {
-            lp_ids
-        },
+        unforgotten,
     })
 }
 

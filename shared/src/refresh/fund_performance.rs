@@ -8,7 +8,6 @@ use futures_util::future::try_join3;
 use tokio_postgres::types::Json;
 
 use super::Settled;
-use super::forgetting::commit_and_forget;
 use super::performance::lock_lps;
 use super::rows::FundRow;
 use crate::cache::{Cache, Tag, TagSet};
@@ -18,6 +17,7 @@ use crate::finance::gross::{
     FundHistory, Investment, InvestmentFlow, gross_dates, gross_snapshots,
 };
 use crate::finance::performance::NavReport;
+use crate::ledger::commit_and_forget;
 
 /// Computes what is owed to the funds themselves and writes it, a fund a transaction. What its LPs' cached answers say of
 /// its performance and its holdings is forgotten with it.
@@ -58,10 +58,11 @@ async fn settle_fund(
     let sql = "delete from pending_performance where pending_id = any ($1::bigint[])";
     db::execute(&transaction, sql, &[&pending_ids]).await?;
     let tags = TagSet::of(&[Tag::Performance, Tag::Holdings]);
+    let changes: Vec<_> = lps.iter().map(|&lp_id| (lp_id, tags)).collect();
     Ok(Settled {
         lps: 0,
         funds: 1,
-        unforgotten: commit_and_forget(transaction, cache, &lps, tags).await?,
+        unforgotten: commit_and_forget(transaction, cache, &changes).await?,
     })
 }
 

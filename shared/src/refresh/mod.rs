@@ -2,7 +2,6 @@
 //! truth. Recording stands in `ledger`; nothing here answers a reader.
 
 mod drift;
-mod forgetting;
 mod fund_performance;
 mod history;
 mod nightly;
@@ -16,7 +15,6 @@ mod views;
 use std::collections::BTreeSet;
 
 pub use drift::count_drift;
-pub use forgetting::note_unforgotten;
 pub use fund_performance::settle_fund_performance;
 pub use nightly::{Night, settle_owed, work_the_night};
 pub use performance::settle_performance;

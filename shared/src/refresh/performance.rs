@@ -7,13 +7,13 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::Settled;
-use super::forgetting::commit_and_forget;
 use super::history::{Commitment, load_commitments};
 use super::series::{Pending, Series, compute_lp};
 use crate::cache::{Cache, Tag, TagSet};
 use crate::db::{self, Connection, Database};
 use crate::error::Error;
 use crate::ids::LpId;
+use crate::ledger::commit_and_forget;
 
 /// LPs settled in one transaction: it holds their locks, and their whole history in memory, so it has to be short.
 const LPS_AT_ONCE: usize = 20;
@@ -52,14 +52,14 @@ async fn settle_lps(
     let series = compute(&pending, &commitments)?;
     write(&transaction, &owed_to, &pending, &series).await?;
     let tags = TagSet::of(&[Tag::Performance]);
-    let changed: Vec<LpId> = owed_to
+    let changes: Vec<(LpId, TagSet)> = owed_to
         .iter()
-        .filter_map(|&lp_id| LpId::try_from(lp_id).ok())
+        .filter_map(|&lp_id| Some((LpId::try_from(lp_id).ok()?, tags)))
         .collect();
     Ok(Settled {
         lps: owed_to.len(),
         funds: 0,
-        unforgotten: commit_and_forget(transaction, cache, &changed, tags).await?,
+        unforgotten: commit_and_forget(transaction, cache, &changes).await?,
     })
 }
 

@@ -4,12 +4,12 @@ use chrono::NaiveDate;
 use tokio_postgres::Row;
 
 use super::Settled;
-use super::forgetting::commit_and_forget;
 use super::fund_performance::{lock_fund, settle_fund_performance};
 use super::performance::{lock_lps, settle_performance};
 use crate::cache::{Cache, Tag, TagSet};
 use crate::db::{self, Connection, Database};
 use crate::error::Error;
+use crate::ledger::commit_and_forget;
 use crate::ledger::{ChangedAccount, refresh_accounts};
 
 /// LPs whose accounts are made again in one transaction.
@@ -93,7 +93,8 @@ async fn rebuild_lps(db: &Database, cache: &Cache, lp_ids: &[i64]) -> Result<Set
                and not exists (select from lp_fund_commitments c where c.lp_id = p.lp_id)";
     db::execute(&transaction, sql, &[&lp_ids]).await?;
     let tags = TagSet::of(&[Tag::Ledger, Tag::Performance, Tag::Holdings]);
-    let unforgotten = commit_and_forget(transaction, cache, &lps, tags).await?;
+    let changes: Vec<_> = lps.iter().map(|&lp_id| (lp_id, tags)).collect();
+    let unforgotten = commit_and_forget(transaction, cache, &changes).await?;
     drop(connection);
     let mut rebuilt = settle_performance(db, cache, lp_ids).await?;
     rebuilt.lps = lp_ids.len();

@@ -1,4 +1,4 @@
-//! The commit of derived rows, with the cache told before and after it, and a note of what it could not be told.
+//! A commit with the cache told before and after it, and a note of what it could not be told.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,21 +6,20 @@ use std::time::Duration;
 use chrono::Utc;
 use deadpool_postgres::Transaction;
 
+use super::message::OwedForgetting;
 use crate::cache::{Cache, Closure, TagSet};
 use crate::error::Error;
 use crate::ids::LpId;
-use crate::ledger::OwedForgetting;
 use crate::queue::Queue;
 
 /// Closes the tags of the LPs, whose rows the transaction has locked, commits, and opens the tags. Redis failing never
 /// undoes the work: the LPs whose answers are still to be forgotten are returned.
-pub(super) async fn commit_and_forget(
+pub(crate) async fn commit_and_forget(
     transaction: Transaction<'_>,
     cache: &Cache,
-    lp_ids: &[LpId],
-    tags: TagSet,
+    changes: &[(LpId, TagSet)],
 ) -> Result<BTreeSet<i64>, Error> {
-    let closure = Closure::new(lp_ids.iter().map(|&lp_id| (lp_id, tags)));
+    let closure = Closure::new(changes.iter().copied());
     if let Err(error) = cache.close(&closure).await {
         tracing::warn!(error = %error.chain(), "cache tags could not be closed before a commit");
     }
@@ -31,7 +30,7 @@ pub(super) async fn commit_and_forget(
         return Ok(BTreeSet::new());
     };
     tracing::warn!(error = %error.chain(), "cached answers could not be forgotten after a commit");
-    Ok(lp_ids.iter().map(|lp_id| lp_id.get()).collect())
+    Ok(changes.iter().map(|(lp_id, _)| lp_id.get()).collect())
 }
 
 /// How many LPs one note names, so that it stays far below the queue's message size.
