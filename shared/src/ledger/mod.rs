@@ -6,9 +6,11 @@ mod claims;
 mod fields;
 mod forgetting;
 mod message;
+mod owners;
 mod record;
 mod refusal;
 mod reversals;
+mod rows;
 
 pub use accounts::{ChangedAccount, refresh_accounts};
 pub(crate) use forgetting::commit_and_forget;

@@ -3,17 +3,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::NaiveDate;
 use deadpool_postgres::Transaction;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_postgres::types::Json;
 
 use super::accounts::{ChangedAccount, refresh_accounts};
 use super::claims::{Claim, claim, unclaim};
 use super::forgetting::commit_and_forget;
-use super::message::{Activity, Event, Fact};
-use super::refusal::{Reason, Refusal};
+use super::message::{Event, Fact};
+use super::owners::{Owner, resolve};
+use super::refusal::Refusal;
 use super::reversals::{Reversal, find_reversed};
+use super::rows::{account_change, commitment_nav, entry, fund_nav};
 use crate::cache::{Cache, Tag, TagSet};
 use crate::db::{self, Connection};
 use crate::error::Error;
@@ -77,16 +78,6 @@ pub async fn record(
     })
 }
 
-/// Where an event belongs.
-#[derive(Debug, Clone, Copy)]
-struct Owner {
-    lp_id: Option<i64>,
-    fund_id: i64,
-    /// Whether the event concerns every LP of the fund: its NAV does, and so does a change of a commitment (an entry of a
-    /// type that moves no cash), because it moves every share.
-    concerns_fund: bool,
-}
-
 /// How far an event has come.
 #[derive(Debug, Clone)]
 enum State {
@@ -111,36 +102,10 @@ impl<'a> Batch<'a> {
         transaction: &Transaction<'_>,
         events: &'a [&'a Event],
     ) -> Result<Self, Error> {
-        let wanted: Vec<Value> = events
-            .iter()
-            .enumerate()
-            .map(|(position, event)| {
-                let (commitment_id, fund_id, activity_type) = match &event.fact {
-                    Fact::Activity(activity) => (
-                        Some(activity.commitment_id),
-                        None,
-                        Some(activity.activity_type.as_str()),
-                    ),
-                    Fact::CommitmentNav { commitment_id, .. } => (Some(*commitment_id), None, None),
-                    Fact::FundNav { fund_id, .. } => (None, Some(*fund_id), None),
-                };
-                json!({"position": position, "commitment_id": commitment_id, "fund_id": fund_id, "activity_type": activity_type})
-            })
-            .collect();
-        let rows = db::query(transaction, include_str!("resolve.sql"), &[&Json(wanted)]).await?;
-        let states = events
-            .iter()
-            .zip(&rows)
-            .map(|(event, row)| {
-                let known = Known {
-                    lp_id: row.get("lp_id"),
-                    fund_id: row.get("fund_id"),
-                    currency: row.get("currency"),
-                    components: row.get("components"),
-                    cash_sign: row.get("cash_sign"),
-                };
-                known.check(event).map_or_else(State::Refused, State::Known)
-            })
+        let states = resolve(transaction, events)
+            .await?
+            .into_iter()
+            .map(|owner| owner.map_or_else(State::Refused, State::Known))
             .collect();
         Ok(Self { events, states })
     }
@@ -243,10 +208,15 @@ impl<'a> Batch<'a> {
         insert(
             transaction,
             include_str!("commitment_navs.sql"),
-            self.commitment_navs(),
+            self.rows(commitment_nav),
         )
         .await?;
-        insert(transaction, include_str!("fund_navs.sql"), self.fund_navs()).await?;
+        insert(
+            transaction,
+            include_str!("fund_navs.sql"),
+            self.rows(fund_nav),
+        )
+        .await?;
         refresh_accounts(transaction, &self.changed_accounts()).await?;
         Ok(())
     }
@@ -305,33 +275,9 @@ impl<'a> Batch<'a> {
         Ok(reversed)
     }
 
-    fn commitment_navs(&self) -> Vec<Value> {
+    fn rows(&self, row: fn(usize, &Event) -> Option<Value>) -> Vec<Value> {
         self.recordable()
-            .filter_map(|(position, event, ..)| match &event.fact {
-                Fact::CommitmentNav { commitment_id, report, nav_cents } => Some(json!({
-                    "position": position, "commitment_id": commitment_id, "as_of_date": report.as_of_date,
-                    "nav_cents": nav_cents, "reported_at": report.reported_at, "metadata": event.metadata,
-                })),
-                _ => None,
-            })
-            .collect()
-    }
-
-    fn fund_navs(&self) -> Vec<Value> {
-        self.recordable()
-            .filter_map(|(position, event, ..)| match &event.fact {
-                Fact::FundNav {
-                    fund_id,
-                    report,
-                    gross_nav_cents,
-                    net_nav_cents,
-                } => Some(json!({
-                    "position": position, "fund_id": fund_id, "as_of_date": report.as_of_date,
-                    "gross_nav_cents": gross_nav_cents, "net_nav_cents": net_nav_cents,
-                    "reported_at": report.reported_at, "metadata": event.metadata,
-                })),
-                _ => None,
-            })
+            .filter_map(|(position, event, ..)| row(position, event))
             .collect()
     }
 
@@ -387,96 +333,4 @@ async fn insert(transaction: &Transaction<'_>, sql: &str, rows: Vec<Value>) -> R
         db::execute(transaction, sql, &[&Json(rows)]).await?;
     }
     Ok(())
-}
-
-/// One row of entries.sql. A reversal negates the amount and its parts.
-fn entry(
-    event: &Event,
-    activity: &Activity,
-    owner: Owner,
-    activity_id: Option<i64>,
-    reverses: Option<i64>,
-) -> Value {
-    let sign = if reverses.is_some() { -1 } else { 1 };
-    let components = activity.components.as_ref().map(|parts| {
-        parts
-            .iter()
-            .map(|(name, cents)| (name.clone(), json!(sign * cents)))
-            .collect::<serde_json::Map<_, _>>()
-    });
-    json!({
-        "activity_id": activity_id, "lp_id": owner.lp_id, "fund_id": owner.fund_id,
-        "commitment_id": activity.commitment_id, "activity_type": activity.activity_type,
-        "amount_cents": sign * activity.amount_cents, "effective_date": activity.effective_date,
-        "components": components, "description": activity.description,
-        "reference_number": activity.reference_number, "metadata": event.metadata,
-        "reverses_activity_id": reverses,
-    })
-}
-
-fn account_change(event: &Event) -> Option<(i64, NaiveDate)> {
-    match &event.fact {
-        Fact::Activity(activity) => Some((activity.commitment_id, activity.effective_date)),
-        Fact::CommitmentNav {
-            commitment_id,
-            report,
-            ..
-        } => Some((*commitment_id, report.as_of_date)),
-        Fact::FundNav { .. } => None,
-    }
-}
-
-/// What the database knows about an event's owner and type.
-struct Known<'r> {
-    lp_id: Option<i64>,
-    fund_id: Option<i64>,
-    currency: Option<&'r str>,
-    components: Option<Vec<&'r str>>,
-    cash_sign: Option<i16>,
-}
-
-impl Known<'_> {
-    fn check(&self, event: &Event) -> Result<Owner, Refusal> {
-        if let Fact::Activity(activity) = &event.fact {
-            self.check_type(activity)?;
-        }
-        let (Some(fund_id), Some(currency)) = (self.fund_id, self.currency) else {
-            return Err(match event.fact {
-                Fact::FundNav { .. } => {
-                    Refusal::new(Reason::FundNotFound, "there is no fund with this fundId")
-                }
-                _ => Refusal::new(
-                    Reason::CommitmentNotFound,
-                    "there is no commitment with this commitmentId",
-                ),
-            });
-        };
-        if currency != event.currency {
-            let detail = format!("the fund's currency is {currency}");
-            return Err(Refusal::new(Reason::CurrencyMismatch, detail));
-        }
-        Ok(Owner {
-            lp_id: self.lp_id,
-            fund_id,
-            concerns_fund: matches!(event.fact, Fact::FundNav { .. }) || self.cash_sign == Some(0),
-        })
-    }
-
-    fn check_type(&self, activity: &Activity) -> Result<(), Refusal> {
-        let Some(names) = &self.components else {
-            return Err(Refusal::new(
-                Reason::UnknownType,
-                "type is none of the activity types",
-            ));
-        };
-        let mut parts = activity.components.iter().flat_map(|parts| parts.keys());
-        if parts.all(|name| names.contains(&name.as_str())) {
-            Ok(())
-        } else {
-            Err(Refusal::new(
-                Reason::ComponentsDoNotSum,
-                "the type has no component of that name",
-            ))
-        }
-    }
 }

@@ -1,0 +1,73 @@
+//! The real events in events/, one a function, through its handler: what API Gateway hands over is understood and answered.
+
+use lambda_http::{Body, Request, Response};
+use serde_json::Value;
+use shared::app::App;
+use tests::contract::assert_matches_contract;
+use tests::database::project;
+use tests::desk::Desk;
+
+/// The LP, fund and commitment that the events speak of, and the subject in their tokens.
+const WORLD: &str = "
+    insert into limited_partners (lp_id, name) values (42, 'Hartwell Teachers'' Pension Fund');
+    insert into funds (fund_id, name, vintage_year, currency) values (7, 'Northgate Growth Partners III', 2021, 'USD'),
+        (12, 'Northgate Growth Partners IV', 2023, 'USD');
+    insert into lp_fund_commitments (commitment_id, lp_id, fund_id, commitment_amount_cents, commitment_date)
+        values (301, 42, 7, 1000000000, '2021-03-01');
+    insert into lp_access (subject, lp_id) values ('auth0|5f7c8ec7c33c6c004bbafe82', 42);";
+
+/// The request of an event file, asked on a desk of its own.
+async fn request(function: &str) -> (Desk, Request, String) {
+    let desk = Desk::empty().await;
+    desk.client
+        .batch_execute(WORLD)
+        .await
+        .expect("the world is made");
+    let file = project().join(format!("events/{function}.json"));
+    let text = std::fs::read_to_string(file).expect("the event is there");
+    let event: Value = serde_json::from_str(&text).expect("it is JSON");
+    let path = event["rawPath"].as_str().expect("a path").to_owned();
+    let request = lambda_http::request::from_str(&text).expect("it is an event of API Gateway");
+    (desk, request, path)
+}
+
+fn check(path: &str, response: &Response<Body>) {
+    let body: Value = serde_json::from_slice(response.body().as_ref()).expect("it is JSON");
+    assert_eq!(response.status(), 200, "{path}: {body}");
+    assert_eq!(body["lpId"], 42);
+    assert_matches_contract(path, 200, &body);
+}
+
+macro_rules! event_of {
+    ($test:ident, $function:literal, $handle:path) => {
+        #[tokio::test]
+        async fn $test() {
+            let (desk, request, path) = request($function).await;
+            let app: &App = &desk.app;
+            check(&path, &$handle(app, request).await);
+        }
+    };
+}
+
+event_of!(summary_answers_its_event, "summary", summary::handle);
+event_of!(
+    capital_activity_answers_its_event,
+    "capital-activity",
+    capital_activity::handle
+);
+event_of!(
+    fund_performance_answers_its_event,
+    "fund-performance",
+    fund_performance::handle
+);
+event_of!(holdings_answers_its_event, "holdings", holdings::handle);
+event_of!(
+    performance_answers_its_event,
+    "performance",
+    performance::handle
+);
+event_of!(
+    performance_history_answers_its_event,
+    "performance-history",
+    performance_history::handle
+);
