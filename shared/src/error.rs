@@ -63,7 +63,7 @@ impl Error {
 
     /// Whether the connection itself is dead, as after a freeze: the statement may not have been run at all.
     pub fn is_dead_connection(&self) -> bool {
-        matches!(self, Self::Database(error) if is_transport(error))
+        matches!(self, Self::Database(error) if is_transport(error) || error.code().is_some_and(ends_connection))
     }
 
     /// This error and its sources on one line, for the log.
@@ -85,6 +85,12 @@ fn is_transport(error: &tokio_postgres::Error) -> bool {
         || error
             .source()
             .is_some_and(|source| source.is::<std::io::Error>())
+}
+
+/// The server's last words on a connection, an operator's or a crash's. A statement sent just before they were read gets them
+/// as its own answer, instead of a closed socket.
+fn ends_connection(code: &SqlState) -> bool {
+    [&SqlState::ADMIN_SHUTDOWN, &SqlState::CRASH_SHUTDOWN].contains(&code)
 }
 
 /// The server's refusals that pass by themselves, by SQLSTATE class: 08 connection, 25006 a standby after failover, 40
@@ -109,6 +115,13 @@ mod tests {
         let expected =
             "the configuration is not usable: the environment variable QUEUE_URL is not set";
         assert_eq!(error.chain().to_string(), expected);
+    }
+
+    #[test]
+    fn the_servers_last_words_mean_a_dead_connection_and_a_cancelled_statement_does_not() {
+        assert!(ends_connection(&SqlState::ADMIN_SHUTDOWN));
+        assert!(ends_connection(&SqlState::CRASH_SHUTDOWN));
+        assert!(!ends_connection(&SqlState::QUERY_CANCELED));
     }
 
     #[test]
