@@ -8,7 +8,7 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use chrono::Utc;
 
 use crate::app::App;
-use crate::cache::{Closure, LONGEST_ANSWER_TTL, Tag, TagSet};
+use crate::cache::{Closure, LONGEST_ANSWER_TTL, TagSet};
 use crate::config::{Environment, QueueConfig, RefreshConfig};
 use crate::db::Connection;
 use crate::error::Error;
@@ -84,31 +84,30 @@ impl Worker {
 
     /// Records what happened, then does what is owed for it.
     async fn record(&self, deliveries: &mut [Delivery]) {
-        let events: Vec<(usize, Event)> = deliveries
+        let (positions, events): (Vec<usize>, Vec<&Event>) = deliveries
             .iter()
             .enumerate()
             .filter_map(|(position, delivery)| match &delivery.message {
-                Some(Message::Event(event)) => Some((position, (**event).clone())),
+                Some(Message::Event(event)) => Some((position, &**event)),
                 _ => None,
             })
-            .collect();
+            .unzip();
         if events.is_empty() {
             return;
         }
-        let facts: Vec<&Event> = events.iter().map(|(_, event)| event).collect();
-        let recorded = match self.record_each(&facts).await {
+        let recorded = match self.record_each(&events).await {
             Ok(recorded) => recorded,
             Err(error) => {
-                tracing::warn!(error = %error.chain(), messages = facts.len(), "a batch could not be recorded now");
-                events
-                    .iter()
-                    .for_each(|(position, _)| deliveries[*position].fate = Fate::Retry);
+                tracing::warn!(error = %error.chain(), messages = events.len(), "a batch could not be recorded now");
+                for position in positions {
+                    deliveries[position].fate = Fate::Retry;
+                }
                 return;
             }
         };
         let followed = self.follow(&recorded).await;
-        for ((position, _), outcome) in events.iter().zip(recorded.outcomes) {
-            deliveries[*position].fate = match outcome {
+        for (position, outcome) in positions.into_iter().zip(recorded.outcomes) {
+            deliveries[position].fate = match outcome {
                 Outcome::Refused(refusal) => Fate::Refused(refusal),
                 Outcome::Recorded | Outcome::Duplicate if followed => Fate::Done,
                 Outcome::Recorded | Outcome::Duplicate => Fate::Retry,
@@ -245,7 +244,6 @@ impl Worker {
 
     /// Forgets what could not be forgotten before; after the longest life of an answer nothing is left to forget.
     async fn forget(&self, deliveries: &mut [Delivery]) {
-        let all = TagSet::of(&[Tag::Ledger, Tag::Performance, Tag::Holdings]);
         for delivery in deliveries {
             let Some(Message::Forget(owed)) = &delivery.message else {
                 continue;
@@ -255,7 +253,7 @@ impl Worker {
                 continue;
             }
             let lps = owed.lp_ids.iter().filter_map(|id| LpId::try_from(*id).ok());
-            let closure = Closure::new(lps.map(|lp_id| (lp_id, all)));
+            let closure = Closure::new(lps.map(|lp_id| (lp_id, TagSet::ALL)));
             if let Err(error) = self.app.cache.open(&closure).await {
                 tracing::warn!(error = %error.chain(), lps = owed.lp_ids.len(), "cached answers are still not forgotten");
                 delivery.fate = Fate::Retry;

@@ -76,6 +76,9 @@ impl ReportName {
 pub struct TagSet(u8);
 
 impl TagSet {
+    /// Every tag.
+    pub const ALL: Self = Self::of(&Tag::ALL);
+
     /// The given tags.
     pub const fn of(tags: &[Tag]) -> Self {
         let mut bits = 0;

@@ -5,6 +5,7 @@ mod accounts;
 mod claims;
 mod fields;
 mod forgetting;
+mod lock;
 mod message;
 mod owners;
 mod record;
@@ -15,6 +16,7 @@ mod rows;
 pub use accounts::{ChangedAccount, refresh_accounts};
 pub(crate) use forgetting::commit_and_forget;
 pub use forgetting::note_unforgotten;
+pub(crate) use lock::lock_lps;
 pub use message::{
     Activity, Event, Fact, Message, NavReport, OwedForgetting, Rewritten, VIEWS_SCHEMA,
     parse_message,

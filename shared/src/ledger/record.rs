@@ -10,6 +10,7 @@ use tokio_postgres::types::Json;
 use super::accounts::{ChangedAccount, refresh_accounts};
 use super::claims::{Claim, claim, unclaim};
 use super::forgetting::commit_and_forget;
+use super::lock::lock_lps;
 use super::message::{Event, Fact};
 use super::owners::{Owner, resolve};
 use super::refusal::Refusal;
@@ -179,14 +180,13 @@ impl<'a> Batch<'a> {
             .collect()
     }
 
-    async fn lock(&self, transaction: &Transaction<'_>) -> Result<Vec<i64>, Error> {
+    async fn lock(&self, transaction: &Transaction<'_>) -> Result<Vec<LpId>, Error> {
         let lp_ids: Vec<i64> = self.owing().0.into_iter().collect();
         let fund_ids: Vec<i64> = self.changed_funds().into_iter().collect();
         if lp_ids.is_empty() && fund_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = db::query(transaction, include_str!("lock.sql"), &[&lp_ids, &fund_ids]).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        lock_lps(transaction, &lp_ids, &fund_ids).await
     }
 
     async fn insert(&mut self, transaction: &Transaction<'_>) -> Result<(), Error> {
@@ -297,23 +297,17 @@ impl<'a> Batch<'a> {
 
     /// What becomes stale: the ledger and performance of the LPs themselves, and for all LPs of a changed fund its
     /// performance and their shares of its holdings.
-    fn cache_changes(&self, locked: &[i64]) -> Vec<(LpId, TagSet)> {
+    fn cache_changes(&self, locked: &[LpId]) -> Vec<(LpId, TagSet)> {
         let own = self.owing().0;
         let of_fund = TagSet::of(&[Tag::Performance, Tag::Holdings]);
         let of_lp = TagSet::of(&[Tag::Ledger, Tag::Performance]);
-        let all = TagSet::of(&[Tag::Ledger, Tag::Performance, Tag::Holdings]);
         let funds_changed = !self.changed_funds().is_empty();
-        locked
-            .iter()
-            .filter_map(|lp_id| {
-                let tags = match (own.contains(lp_id), funds_changed) {
-                    (true, true) => all,
-                    (true, false) => of_lp,
-                    (false, _) => of_fund,
-                };
-                Some((LpId::try_from(*lp_id).ok()?, tags))
-            })
-            .collect()
+        let tags = |lp_id: &LpId| match (own.contains(&lp_id.get()), funds_changed) {
+            (true, true) => TagSet::ALL,
+            (true, false) => of_lp,
+            (false, _) => of_fund,
+        };
+        locked.iter().map(|lp_id| (*lp_id, tags(lp_id))).collect()
     }
 
     fn outcomes(self) -> Vec<Outcome> {

@@ -8,7 +8,6 @@ use futures_util::future::try_join3;
 use tokio_postgres::types::Json;
 
 use super::Settled;
-use super::performance::lock_lps;
 use super::rows::FundRow;
 use crate::cache::{Cache, Tag, TagSet};
 use crate::db::{self, Connection, Database, Values};
@@ -17,7 +16,7 @@ use crate::finance::gross::{
     FundHistory, Investment, InvestmentFlow, gross_dates, gross_snapshots,
 };
 use crate::finance::performance::NavReport;
-use crate::ledger::commit_and_forget;
+use crate::ledger::{commit_and_forget, lock_lps};
 
 /// Computes what is owed to the funds themselves and writes it, a fund a transaction. What its LPs' cached answers say of
 /// its performance and its holdings is forgotten with it.

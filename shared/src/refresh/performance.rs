@@ -13,7 +13,7 @@ use crate::cache::{Cache, Tag, TagSet};
 use crate::db::{self, Connection, Database};
 use crate::error::Error;
 use crate::ids::LpId;
-use crate::ledger::commit_and_forget;
+use crate::ledger::{commit_and_forget, lock_lps};
 
 /// LPs settled in one transaction: it holds their locks, and their whole history in memory, so it has to be short.
 const LPS_AT_ONCE: usize = 20;
@@ -61,17 +61,6 @@ async fn settle_lps(
         funds: 0,
         unforgotten: commit_and_forget(transaction, cache, &changes).await?,
     })
-}
-
-/// Locks the LPs, and all LPs of the funds, as recording does.
-pub(super) async fn lock_lps(
-    transaction: &Transaction<'_>,
-    lp_ids: &[i64],
-    fund_ids: &[i64],
-) -> Result<Vec<LpId>, Error> {
-    let sql = include_str!("../ledger/lock.sql");
-    let rows = db::query(transaction, sql, &[&lp_ids, &fund_ids]).await?;
-    Ok(rows.iter().map(|row| row.get("lp_id")).collect())
 }
 
 fn read_pending(row: &Row) -> Pending {

@@ -5,12 +5,11 @@ use tokio_postgres::Row;
 
 use super::Settled;
 use super::fund_performance::{lock_fund, settle_fund_performance};
-use super::performance::{lock_lps, settle_performance};
-use crate::cache::{Cache, Tag, TagSet};
+use super::performance::settle_performance;
+use crate::cache::{Cache, TagSet};
 use crate::db::{self, Connection, Database};
 use crate::error::Error;
-use crate::ledger::commit_and_forget;
-use crate::ledger::{ChangedAccount, refresh_accounts};
+use crate::ledger::{ChangedAccount, commit_and_forget, lock_lps, refresh_accounts};
 
 /// LPs whose accounts are made again in one transaction.
 const LPS_AT_ONCE: i64 = 20;
@@ -92,8 +91,7 @@ async fn rebuild_lps(db: &Database, cache: &Cache, lp_ids: &[i64]) -> Result<Set
     let sql = "delete from lp_pooled_performance p where p.lp_id = any ($1::bigint[])
                and not exists (select from lp_fund_commitments c where c.lp_id = p.lp_id)";
     db::execute(&transaction, sql, &[&lp_ids]).await?;
-    let tags = TagSet::of(&[Tag::Ledger, Tag::Performance, Tag::Holdings]);
-    let changes: Vec<_> = lps.iter().map(|&lp_id| (lp_id, tags)).collect();
+    let changes: Vec<_> = lps.iter().map(|&lp_id| (lp_id, TagSet::ALL)).collect();
     let unforgotten = commit_and_forget(transaction, cache, &changes).await?;
     drop(connection);
     let mut rebuilt = settle_performance(db, cache, lp_ids).await?;
