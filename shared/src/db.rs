@@ -168,10 +168,8 @@ pub async fn execute(
 /// The server's address with this project's bounds and session settings put in.
 fn bounded(config: &DatabaseConfig) -> tokio_postgres::Config {
     let mut server = config.server.clone();
-    // Every statement here is planned well without knowing its values, and planning one costs more than running it: plan
-    // once a connection, not five times.
     let session = format!(
-        "-c statement_timeout={} -c plan_cache_mode=force_generic_plan",
+        "-c statement_timeout={}",
         config.statement_timeout.as_millis()
     );
     let options = match server.get_options() {
