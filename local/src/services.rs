@@ -97,6 +97,8 @@ impl Servers {
         let mut environment = vec![
             ("DATABASE_URL", self.postgres.owner_url("postgres")),
             ("REDIS_URL", self.redis.url()),
+            ("REDIS_TLS_URL", self.redis.tls_url()),
+            ("TLS_CA_FILE", self.redis.authority.display().to_string()),
             ("REDIS_CLUSTER_URL", self.cluster.seed_url()),
             ("PGHOST", "127.0.0.1".to_owned()),
             ("PGPORT", self.postgres.port.to_string()),

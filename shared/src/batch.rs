@@ -2,7 +2,7 @@
 //! is done before any is acknowledged. The queue's own contract (what fails comes back) stands here and nowhere else.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use chrono::Utc;
@@ -95,6 +95,7 @@ impl Worker {
         if events.is_empty() {
             return;
         }
+        let begun = Instant::now();
         let recorded = match self.record_each(&events).await {
             Ok(recorded) => recorded,
             Err(error) => {
@@ -105,7 +106,16 @@ impl Worker {
                 return;
             }
         };
+        let ledger_ms = begun.elapsed().as_secs_f64() * 1e3;
         let followed = self.follow(&recorded).await;
+        let batch_ms = begun.elapsed().as_secs_f64() * 1e3;
+        tracing::info!(
+            messages = events.len(),
+            lps = recorded.lp_ids.len(),
+            ledger_ms,
+            batch_ms,
+            "recorded"
+        );
         for (position, outcome) in positions.into_iter().zip(recorded.outcomes) {
             deliveries[position].fate = match outcome {
                 Outcome::Refused(refusal) => Fate::Refused(refusal),

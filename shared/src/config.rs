@@ -165,6 +165,8 @@ impl fmt::Debug for DatabaseConfig {
 pub struct RedisConfig {
     /// `REDIS_URL`, required: `redis://` or, with TLS, `rediss://`; of a cluster, any of its nodes. May hold a password.
     pub url: String,
+    /// `REDIS_CA_FILE`: PEM certificates that the server's must descend from; absent: the public roots.
+    pub ca_file: Option<PathBuf>,
     /// `REDIS_CLUSTER`, `true` or `false`, default `false`: whether the server is a cluster.
     pub cluster: bool,
     /// `REDIS_PREFIX`, default empty: put in front of every key, so that several stacks can share a server. It may not
@@ -203,6 +205,7 @@ impl RedisConfig {
         }
         Ok(Self {
             url: url.to_owned(),
+            ca_file: environment.optional("REDIS_CA_FILE").map(PathBuf::from),
             cluster,
             prefix: prefix.to_owned(),
         })

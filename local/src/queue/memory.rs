@@ -1,7 +1,7 @@
 //! A queue in memory with the rules of SQS that batches depend on: a received message is hidden for a while, comes
 //! back with a higher receive count unless deleted, and an old receipt deletes nothing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,17 +22,17 @@ pub struct MemoryQueue {
 
 #[derive(Debug, Default)]
 struct Messages {
-    waiting: VecDeque<Held>,
     sent: u64,
+    kept: HashMap<u64, Held>,
+    /// Numbers of kept messages by when they can be received. A deleted one is dropped when its turn comes.
+    turns: BTreeSet<(Instant, u64)>,
 }
 
 #[derive(Debug)]
 struct Held {
-    number: u64,
     body: String,
     sent_ms: i64,
     receive_count: u32,
-    visible_from: Instant,
 }
 
 impl MemoryQueue {
@@ -46,21 +46,21 @@ impl MemoryQueue {
 
     /// Adds a message.
     pub fn send(&self, body: String) {
-        let mut messages = self.lock();
-        messages.sent += 1;
         let held = Held {
-            number: messages.sent,
             body,
             sent_ms: Utc::now().timestamp_millis(),
             receive_count: 0,
-            visible_from: Instant::now(),
         };
-        messages.waiting.push_back(held);
+        let mut messages = self.lock();
+        messages.sent += 1;
+        let number = messages.sent;
+        messages.kept.insert(number, held);
+        messages.turns.insert((Instant::now(), number));
     }
 
     /// How many messages are not deleted, visible or not.
     pub fn len(&self) -> usize {
-        self.lock().waiting.len()
+        self.lock().kept.len()
     }
 
     /// Whether every message was deleted.
@@ -82,26 +82,37 @@ impl MemoryQueue {
     }
 
     pub(super) fn delete(&self, messages: &[Message]) {
-        let receipts: Vec<&str> = messages
-            .iter()
-            .map(|message| message.receipt_handle.as_str())
-            .collect();
-        self.lock()
-            .waiting
-            .retain(|held| !receipts.contains(&held.receipt_handle().as_str()));
+        let mut held = self.lock();
+        for message in messages {
+            let Some((number, receipt)) = parse_receipt(&message.receipt_handle) else {
+                continue;
+            };
+            let is_current = |held: &Held| held.receive_count == receipt;
+            if held.kept.get(&number).is_some_and(is_current) {
+                held.kept.remove(&number);
+            }
+        }
     }
 
     fn take(&self, limit: usize) -> Vec<Message> {
         let now = Instant::now();
+        let (mut taken, mut hidden) = (Vec::new(), Vec::new());
         let mut messages = self.lock();
-        let visible = messages
-            .waiting
-            .iter_mut()
-            .filter(|held| held.visible_from <= now);
-        visible
-            .take(limit)
-            .map(|held| held.receive(now + self.visibility))
-            .collect()
+        let Messages { kept, turns, .. } = &mut *messages;
+        while taken.len() < limit {
+            let visible = turns
+                .first()
+                .filter(|(visible_from, _)| *visible_from <= now);
+            let Some(&turn) = visible else { break };
+            turns.remove(&turn);
+            let (_, number) = turn;
+            if let Some(held) = kept.get_mut(&number) {
+                taken.push(held.receive(number));
+                hidden.push((now + self.visibility, number));
+            }
+        }
+        turns.extend(hidden);
+        taken
     }
 
     fn lock(&self) -> MutexGuard<'_, Messages> {
@@ -110,17 +121,12 @@ impl MemoryQueue {
 }
 
 impl Held {
-    /// A new receipt invalidates the one before.
-    fn receipt_handle(&self) -> String {
-        format!("{}-{}", self.number, self.receive_count)
-    }
-
-    fn receive(&mut self, visible_from: Instant) -> Message {
+    /// The receipt names how often the message was received, so that an old one is told from the current one.
+    fn receive(&mut self, number: u64) -> Message {
         self.receive_count += 1;
-        self.visible_from = visible_from;
         Message {
-            id: format!("message-{}", self.number),
-            receipt_handle: self.receipt_handle(),
+            id: format!("message-{number}"),
+            receipt_handle: format!("{number}-{}", self.receive_count),
             body: self.body.clone(),
             md5_of_body: String::new(),
             attributes: vec![
@@ -136,4 +142,10 @@ impl Held {
             ],
         }
     }
+}
+
+/// The message's number and its receive count.
+fn parse_receipt(handle: &str) -> Option<(u64, u32)> {
+    let (number, receipt) = handle.split_once('-')?;
+    Some((number.parse().ok()?, receipt.parse().ok()?))
 }

@@ -3,7 +3,8 @@
 
 use std::fs::{self, DirBuilder};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -49,6 +50,19 @@ impl Home {
             }
             Err(error) => Err(error).with_context(|| format!("cannot create {}", path.display())),
         }
+    }
+
+    /// Writes a file that only the servers' user may read.
+    pub fn write_private(&self, path: &Path, content: &str) -> Result<()> {
+        let mut file = fs::File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        file.write_all(content.as_bytes())?;
+        self.give(path)
     }
 
     /// Removes the home with all data in it.

@@ -6,6 +6,7 @@ pub mod postgres;
 pub mod redis;
 mod server;
 pub mod sqs;
+mod tls;
 
 use std::path::Path;
 

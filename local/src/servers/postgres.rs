@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use nix::sys::signal::Signal;
 
 use super::server::Probe;
+use super::tls::Certificates;
 use super::{Home, Server, ports::free_port, run_tool};
 use crate::process::ProcessDirectory;
 
@@ -33,6 +34,8 @@ pub struct Postgres {
     pub server: Arc<Server>,
     /// The loopback port.
     pub port: u16,
+    /// The authority of its certificate, in PEM: it answers in plain and over TLS alike.
+    pub authority: PathBuf,
 }
 
 impl Postgres {
@@ -49,10 +52,12 @@ impl Postgres {
         }
         let port = free_port()?;
         let home = home.clone();
+        let certificates = Certificates::open(&home)?;
+        let authority = certificates.authority.clone();
         let command = move || {
             let mut command = home.command(binaries.join("postgres"));
             command.arg("-D").arg(&data);
-            for setting in settings(port, durability) {
+            for setting in settings(port, durability, &certificates) {
                 command.arg("-c").arg(setting);
             }
             command
@@ -63,6 +68,7 @@ impl Postgres {
         Ok(Self {
             server: Arc::new(server),
             port,
+            authority,
         })
     }
 
@@ -102,7 +108,7 @@ async fn create_data_directory(home: &Home, binaries: &Path, data: &Path) -> Res
     run_tool(&mut command).await
 }
 
-fn settings(port: u16, durability: Durability) -> Vec<String> {
+fn settings(port: u16, durability: Durability, certificates: &Certificates) -> Vec<String> {
     let mut settings: Vec<String> = [
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
@@ -114,10 +120,18 @@ fn settings(port: u16, durability: Durability) -> Vec<String> {
         // A machine with two cores: parallel workers would only take them from the functions.
         "max_parallel_workers_per_gather=0",
         "jit=off",
+        "ssl=on",
+        // What each statement cost, for whoever asks: `create extension pg_stat_statements`.
+        "shared_preload_libraries=pg_stat_statements",
     ]
     .map(str::to_owned)
     .to_vec();
     settings.push(format!("port={port}"));
+    settings.push(format!(
+        "ssl_cert_file={}",
+        certificates.certificate.display()
+    ));
+    settings.push(format!("ssl_key_file={}", certificates.key.display()));
     if durability == Durability::Throwaway {
         settings.extend(
             [

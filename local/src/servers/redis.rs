@@ -1,6 +1,7 @@
 //! Redis on loopback: a single node, and the three nodes of a real cluster. Both forget everything when they stop.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -10,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::server::{Probe, until_ready};
+use super::tls::Certificates;
 use super::{Home, Server, ports::free_port, run_tool};
 use crate::process::ProcessDirectory;
 
@@ -20,7 +22,10 @@ const CLUSTER_NODES: usize = 3;
 pub struct Redis {
     /// The process.
     pub server: Arc<Server>,
+    /// The authority of its certificate, in PEM.
+    pub authority: PathBuf,
     port: u16,
+    tls_port: u16,
 }
 
 impl Redis {
@@ -34,16 +39,23 @@ impl Redis {
         format!("redis://{}:{}", Ipv4Addr::LOCALHOST, self.port)
     }
 
+    /// The address that clients take over TLS.
+    pub fn tls_url(&self) -> String {
+        format!("rediss://{}:{}", Ipv4Addr::LOCALHOST, self.tls_port)
+    }
+
     async fn start_node(
         home: &Home,
         processes: &ProcessDirectory,
         name: &str,
         options: &'static [&'static str],
     ) -> Result<Self> {
-        let port = free_port()?;
+        let (port, tls_port) = (free_port()?, free_port()?);
         let folder = home.path.join(name);
         home.create_folder(&folder)?;
         let home = home.clone();
+        let certificates = Certificates::open(&home)?;
+        let authority = certificates.authority.clone();
         let command = move || {
             let mut command = home.command("redis-server");
             command.args([
@@ -56,6 +68,15 @@ impl Redis {
                 "--appendonly",
                 "no",
             ]);
+            command.args(["--tls-port", &tls_port.to_string()]);
+            command.args(["--tls-auth-clients", "no"]);
+            command
+                .arg("--tls-cert-file")
+                .arg(&certificates.certificate);
+            command.arg("--tls-key-file").arg(&certificates.key);
+            command
+                .arg("--tls-ca-cert-file")
+                .arg(&certificates.authority);
             command.arg("--dir").arg(&folder).args(options);
             command
         };
@@ -69,7 +90,9 @@ impl Redis {
         .await?;
         Ok(Self {
             server: Arc::new(server),
+            authority,
             port,
+            tls_port,
         })
     }
 }

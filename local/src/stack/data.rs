@@ -21,14 +21,16 @@ const DATABASE: &str = "lp_reporting";
 const READER: &str = "reader";
 
 /// Where the database is, for its two kinds of users.
-pub(super) struct Database {
-    pub(super) owner_url: String,
-    pub(super) reader_url: String,
+pub struct Database {
+    /// The libpq URL of the role that owns everything.
+    pub owner_url: String,
+    /// The libpq URL of the role that may only read.
+    pub reader_url: String,
 }
 
 impl Database {
     /// Creates the database unless it is there.
-    pub(super) async fn create(postgres: &Postgres) -> Result<Self> {
+    pub async fn create(postgres: &Postgres) -> Result<Self> {
         let client = connect(&postgres.owner_url("postgres")).await?;
         let found = client
             .query_opt("select from pg_database where datname = $1", &[&DATABASE])

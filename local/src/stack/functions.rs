@@ -23,16 +23,16 @@ const HTTP_INSTANCES: usize = 4;
 const QUEUE_INSTANCES: usize = 2;
 
 /// The template's values on this machine.
-pub(super) struct Deployment {
+pub struct Deployment {
     /// The queues, by logical id.
-    pub(super) queues: BTreeMap<String, SqsQueue>,
+    pub queues: BTreeMap<String, SqsQueue>,
     values: BTreeMap<String, String>,
     endpoint: String,
 }
 
 impl Deployment {
     /// Creates the queues and settles every parameter.
-    pub(super) async fn prepare(
+    pub async fn prepare(
         template: &Template,
         database: &Database,
         redis: &Redis,
@@ -138,7 +138,7 @@ impl Deployment {
     }
 
     /// How one function is run.
-    pub(super) fn spec(
+    pub fn spec(
         &self,
         template: &Template,
         function: &template::Function,

@@ -32,8 +32,8 @@ use crate::servers::redis::Redis;
 use crate::servers::sqs::Sqs;
 use crate::shutdown::Shutdown;
 use crate::template::Template;
-use data::Database;
-use functions::Deployment;
+pub use data::Database;
+pub use functions::Deployment;
 pub use seed::seed;
 
 /// How many batches of a queue are processed at once; the platform starts with a few too.

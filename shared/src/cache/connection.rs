@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisResult};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisResult, TlsCertificates};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -51,13 +51,22 @@ impl Connection {
             detail: "is not a Redis URL",
         };
         let url = config.url.as_str();
+        let roots = trusted_roots(config)?;
         let server = if config.cluster {
             let cluster = ClusterClient::builder([url])
                 .connection_timeout(CONNECT_TIMEOUT)
                 .retries(CLUSTER_RETRIES);
+            let cluster = match roots {
+                Some(roots) => cluster.certs(roots),
+                None => cluster,
+            };
             Server::Cluster(cluster.build().map_err(malformed)?)
         } else {
-            Server::Node(redis::Client::open(url).map_err(malformed)?)
+            let client = match roots {
+                Some(roots) => redis::Client::build_with_tls(url, roots),
+                None => redis::Client::open(url),
+            };
+            Server::Node(client.map_err(malformed)?)
         };
         Ok(Self {
             server,
@@ -120,6 +129,18 @@ impl Connection {
             current.link = None;
         }
     }
+}
+
+/// The certificates of the configured file; none stands for the public roots.
+fn trusted_roots(config: &RedisConfig) -> Result<Option<TlsCertificates>, Error> {
+    let Some(file) = &config.ca_file else {
+        return Ok(None);
+    };
+    let pem = std::fs::read(file).map_err(|error| Error::Certificates(error.into()))?;
+    Ok(Some(TlsCertificates {
+        client_tls: None,
+        root_cert: Some(pem),
+    }))
 }
 
 impl Server {

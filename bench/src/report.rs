@@ -1,0 +1,380 @@
+//! The figures as a person reads them: Markdown tables, printed after a run and kept in docs/performance.md.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use local::project_directory;
+
+use crate::facts::HeapFetches;
+use crate::goals::{goals, short};
+use crate::results::Results;
+use crate::statistics::Latency;
+
+const DOCUMENT: &str = "docs/performance.md";
+/// What stands between these lines is measured; the rest of the document is written by hand.
+const BEGIN: &str = "<!-- measured: `make bench-report` writes what follows -->\n";
+const END: &str = "<!-- end of what is measured -->\n";
+/// The sizes in the order in which they are shown.
+const SIZES: [&str; 3] = ["L", "M", "S"];
+
+/// Writes the latest results of each size into the document.
+pub fn write(folder: &Path) -> Result<()> {
+    let files = SIZES.map(|size| folder.join(format!("{size}.json")));
+    let measured: Vec<String> = files
+        .iter()
+        .filter(|file| file.exists())
+        .map(|file| Ok(text(&Results::read(file)?)))
+        .collect::<Result<_>>()?;
+    ensure!(
+        !measured.is_empty(),
+        "nothing is measured yet; `make bench` does"
+    );
+    let file = project_directory().join(DOCUMENT);
+    let document = fs::read_to_string(&file)?;
+    let (before, rest) = document
+        .split_once(BEGIN)
+        .context("the document has no place for measurements")?;
+    let (_, after) = rest
+        .split_once(END)
+        .context("the document's measurements do not end")?;
+    let document = format!("{before}{BEGIN}\n{}\n{END}{after}", measured.join("\n"));
+    fs::write(&file, document)?;
+    println!("Written: {DOCUMENT}");
+    Ok(())
+}
+
+/// All tables of a run.
+pub fn text(results: &Results) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_all(&mut text, results);
+    text
+}
+
+fn write_all(text: &mut String, results: &Results) -> std::fmt::Result {
+    let machine = &results.machine;
+    let counts = &results.counts;
+    writeln!(text, "## Size {}\n", results.size)?;
+    writeln!(
+        text,
+        "{} LPs, {} commitments, {} activities, {} NAVs; {} cores of {}, {:.0} GiB, Postgres {}; {}.\n",
+        grouped(counts.limited_partners),
+        grouped(counts.commitments),
+        grouped(counts.activities),
+        grouped(counts.navs),
+        machine.cores,
+        machine.processor,
+        machine.memory_gib,
+        machine.postgres,
+        machine.date,
+    )?;
+    write_goals(text, results)?;
+    write_answers(text, results)?;
+    write_mix(text, results)?;
+    write_ingest(text, results)?;
+    write_night(text, results)?;
+    write_facts(text, results)
+}
+
+fn write_goals(text: &mut String, results: &Results) -> std::fmt::Result {
+    heading(text, "Goals", &["", "goal", "measured", ""])?;
+    for goal in goals(results) {
+        let met = if goal.is_met { "met" } else { "**missed**" };
+        writeln!(
+            text,
+            "| {} | {} | {} | {met} |",
+            goal.what, goal.goal, goal.figure
+        )?;
+    }
+    Ok(())
+}
+
+fn write_answers(text: &mut String, results: &Results) -> std::fmt::Result {
+    let floors = &results.found.floors;
+    heading(
+        text,
+        "Floors",
+        &["", "p50 ms", "p95 ms", "p99 ms", "a second"],
+    )?;
+    for (what, latency) in [
+        ("hello, one caller", floors.hello),
+        ("hello, sixteen callers", results.found.hello_many),
+        ("Redis GET of a summary", floors.redis_get),
+        ("prepared select of a row", floors.select),
+    ] {
+        writeln!(text, "| {what} | {} |", cells(&latency))?;
+    }
+    heading(
+        text,
+        "Answers, one caller: p50 / p95 / p99 ms, and the p50 in hellos",
+        &[
+            "report", "bytes", "hit", "miss", "database", "touched", "peak MiB",
+        ],
+    )?;
+    let hello_ms = floors.hello.p50_ms;
+    for answers in &results.found.answers {
+        let cell = |latency: &Latency| {
+            let [p50, p95, p99] = [latency.p50_ms, latency.p95_ms, latency.p99_ms].map(short);
+            format!(
+                "{p50} / {p95} / {p99} ({}×)",
+                short(latency.p50_ms / hello_ms)
+            )
+        };
+        writeln!(
+            text,
+            "| {}, {} | {} | {} | {} | {} | {} | {} |",
+            answers.function,
+            answers.what,
+            answers.body_bytes,
+            cell(&answers.hit),
+            cell(&answers.miss),
+            cell(&answers.database),
+            cell(&answers.touched),
+            short(answers.peak_mib),
+        )?;
+    }
+    heading(
+        text,
+        "Answers, sixteen callers of sixteen instances",
+        &[
+            "report",
+            "hits a second",
+            "p99 ms",
+            "from the database a second",
+            "p99 ms",
+        ],
+    )?;
+    for answers in &results.found.answers {
+        let (hit, database) = (&answers.hit_many, &answers.database_many);
+        let figures = [
+            hit.per_second,
+            hit.p99_ms,
+            database.per_second,
+            database.p99_ms,
+        ]
+        .map(short);
+        writeln!(text, "| {} | {} |", answers.function, figures.join(" | "))?;
+    }
+    let start = &results.start;
+    heading(
+        text,
+        "Process start to first answer, TLS to both",
+        &["", "p50 ms", "p95 ms", "p99 ms", "a second"],
+    )?;
+    writeln!(text, "| hello | {} |", cells(&start.hello))?;
+    writeln!(text, "| summary | {} |", cells(&start.summary))
+}
+
+fn write_mix(text: &mut String, results: &Results) -> std::fmt::Result {
+    heading(
+        text,
+        "Hit rate under the mix",
+        &["report", "requests", "hits", "rate"],
+    )?;
+    for (report, tally) in &results.mix.reports {
+        let rate = f64::from(tally.hits) / f64::from(tally.requests) * 100.0;
+        writeln!(
+            text,
+            "| {report} | {} | {} | {rate:.0} % |",
+            tally.requests, tally.hits
+        )?;
+    }
+    writeln!(text, "| all | | | {:.0} % |", results.mix.hit_rate * 100.0)
+}
+
+fn write_ingest(text: &mut String, results: &Results) -> std::fmt::Result {
+    let ingest = &results.ingest;
+    heading(
+        text,
+        "Recording, two instances, commitments at random",
+        &[
+            "records an event",
+            "messages",
+            "ledger, a second an instance",
+            "settled, a second",
+            "lost or doubled",
+        ],
+    )?;
+    for rate in &ingest.batches {
+        writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            rate.batch_size,
+            rate.messages,
+            short(rate.ledger_per_second),
+            short(rate.settled_per_second),
+            rate.lost_or_doubled
+        )?;
+    }
+    heading(
+        text,
+        "One activity, from receipt",
+        &["to", "p50 ms", "p95 ms", "p99 ms", "a second"],
+    )?;
+    writeln!(text, "| the right answer | {} |", cells(&ingest.right))?;
+    writeln!(text, "| the settled rate | {} |", cells(&ingest.settled))?;
+    let steady = &ingest.steady;
+    writeln!(
+        text,
+        "\nA stream of {} records a second: {} waiting at its end, worked off in {} s; {} refreshes took {} % of the time. \
+         Peak memory {} MiB.",
+        short(steady.offered_per_second),
+        steady.backlog,
+        short(steady.drained_s),
+        steady.refreshes,
+        short(steady.refresh_share * 100.0),
+        short(ingest.peak_mib),
+    )?;
+    let beside = &results.beside;
+    heading(
+        text,
+        "Summaries from the database, beside refreshes",
+        &["", "p50 ms", "p95 ms", "p99 ms", "a second"],
+    )?;
+    writeln!(text, "| calm | {} |", cells(&beside.calm))?;
+    writeln!(
+        text,
+        "| during {} refreshes | {} |",
+        beside.refreshes,
+        cells(&beside.refreshing)
+    )
+}
+
+fn write_night(text: &mut String, results: &Results) -> std::fmt::Result {
+    let night = &results.night;
+    heading(text, "The night", &["", ""])?;
+    let rows = [
+        (
+            "settle, drift, refresh",
+            format!("{} s", short(night.night_s)),
+        ),
+        (
+            "of which the refresh",
+            format!("{} s", short(night.refresh_s)),
+        ),
+        (
+            "rebuild of all accounts and performance",
+            format!("{} s", short(night.rebuild_s)),
+        ),
+        (
+            "snapshots rebuilt a second",
+            short(night.snapshots as f64 / night.rebuild_s),
+        ),
+        ("peak memory", format!("{} MiB", short(night.peak_mib))),
+    ];
+    for (what, figure) in rows {
+        writeln!(text, "| {what} | {figure} |")?;
+    }
+    Ok(())
+}
+
+fn write_facts(text: &mut String, results: &Results) -> std::fmt::Result {
+    let facts = &results.facts;
+    heading(
+        text,
+        "What one answer from the database reads",
+        &["report", "statements", "rows", "buffers", "execution ms"],
+    )?;
+    for reads in &facts.reads {
+        let figures = [
+            reads.statements,
+            reads.rows,
+            reads.buffers,
+            reads.execution_ms,
+        ]
+        .map(short);
+        writeln!(text, "| {} | {} |", reads.function, figures.join(" | "))?;
+    }
+    heading(
+        text,
+        "Covering indexes: entries read, rows looked up",
+        &["index", "vacuumed", "after what was recorded"],
+    )?;
+    for (before, after) in facts
+        .heap_fetches
+        .iter()
+        .zip(&results.heap_fetches_after_ingest)
+    {
+        let cell = |at: &HeapFetches| format!("{}, {}", grouped(at.entries), grouped(at.fetched));
+        writeln!(
+            text,
+            "| {} | {} | {} |",
+            before.index,
+            cell(before),
+            cell(after)
+        )?;
+    }
+    heading(
+        text,
+        "Tables and views",
+        &["", "rows", "table MiB", "indexes MiB"],
+    )?;
+    for table in &facts.tables {
+        let sizes = [table.heap_mib, table.indexes_mib].map(short);
+        writeln!(
+            text,
+            "| {} | {} | {} |",
+            table.name,
+            grouped(table.rows),
+            sizes.join(" | ")
+        )?;
+    }
+    heading(text, "Indexes", &["", "MiB", "bytes a row"])?;
+    for index in &facts.indexes {
+        writeln!(
+            text,
+            "| {} | {} | {} |",
+            index.name,
+            short(index.mib),
+            short(index.bytes_per_row)
+        )?;
+    }
+    heading(text, "Partial indexes", &["", "KiB", "KiB over all rows"])?;
+    for partial in &facts.partial {
+        writeln!(
+            text,
+            "| {} | {} | {} |",
+            partial.name,
+            short(partial.kib),
+            short(partial.whole_kib)
+        )?;
+    }
+    let database_mib = short(facts.database_mib);
+    writeln!(
+        text,
+        "\nThe whole database: {database_mib} MiB, {} rows.",
+        grouped(facts.rows)
+    )
+}
+
+fn heading(text: &mut String, title: &str, columns: &[&str]) -> std::fmt::Result {
+    writeln!(text, "\n### {title}\n")?;
+    writeln!(text, "| {} |", columns.join(" | "))?;
+    writeln!(text, "|{}", "---|".repeat(columns.len()))
+}
+
+fn cells(latency: &Latency) -> String {
+    [
+        latency.p50_ms,
+        latency.p95_ms,
+        latency.p99_ms,
+        latency.per_second,
+    ]
+    .map(short)
+    .join(" | ")
+}
+
+/// 1234567 as 1,234,567.
+fn grouped(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 && !text.ends_with('-') {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
