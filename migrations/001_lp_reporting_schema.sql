@@ -65,7 +65,9 @@ create table activity_types (
     paid_in_sign     smallint not null check (paid_in_sign in (-1, 0, 1)),
     distributed_sign smallint not null check (distributed_sign in (-1, 0, 1)),
     unfunded_sign    smallint not null check (unfunded_sign in (-1, 0, 1)),
-    components       text[]   not null default '{}'
+    components       text[]   not null default '{}',
+    -- Performance is computed from balances: what is paid in or distributed is cash, and nothing else is.
+    constraint activity_types_cash_is_distributed_less_paid_in check (cash_sign = distributed_sign - paid_in_sign)
 );
 comment on table activity_types is
     'What one unit of each type does to cash, paid-in, distributed and unfunded, and the components its amount may be split into. Data, not branches in code.';

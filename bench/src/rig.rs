@@ -100,9 +100,13 @@ impl Rig {
         }
         let owner = connect(&database.owner_url).await?;
         say("Vacuuming, as autovacuum would have by now");
-        owner
-            .batch_execute("create extension if not exists pg_stat_statements; vacuum analyze")
-            .await?;
+        // One at a time: several statements together are a transaction, which cannot vacuum.
+        for statement in [
+            "create extension if not exists pg_stat_statements",
+            "vacuum analyze",
+        ] {
+            owner.batch_execute(statement).await?;
+        }
         Ok(Self {
             size: options.size,
             template,

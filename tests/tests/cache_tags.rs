@@ -31,6 +31,7 @@ impl Server {
     fn at(url: &str, cluster: bool) -> Self {
         let prefix = format!("{}:", unique_name("t"));
         let config = RedisConfig {
+            ca_file: None,
             url: url.to_owned(),
             cluster,
             prefix,

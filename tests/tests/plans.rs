@@ -18,7 +18,8 @@ const PERFORMANCE: &str = include_str!("../../shared/src/reports/performance.sql
 const HISTORY: &str = include_str!("../../shared/src/reports/performance_history.sql");
 const ACCESS: &str = include_str!("../../shared/src/access.sql");
 const REVERSED: &str = include_str!("../../shared/src/ledger/reversed.sql");
-const NAVS: &str = include_str!("../../shared/src/refresh/navs.sql");
+const ACCOUNTS: &str = include_str!("../../shared/src/ledger/accounts.sql");
+const ACCOUNT_DAYS: &str = include_str!("../../shared/src/refresh/accounts.sql");
 const FUND_NAVS: &str = include_str!("../../shared/src/refresh/fund_navs.sql");
 const QUIET: &str = include_str!("../../shared/src/refresh/quiet.sql");
 
@@ -121,7 +122,16 @@ fn cases(fund: i64) -> Vec<Case> {
             Some(json!({"wire": "w7"})),
         ),
         case!(["capital_activities_reverses_idx"], REVERSED, reversal),
-        case!(["commitment_navs_commitment_date_idx"], NAVS, vec![1_i64]),
+        case!(
+            ["commitment_navs_commitment_date_idx"],
+            ACCOUNTS,
+            json!([{"lp_id": 1, "fund_id": 1, "commitment_id": 1, "from_date": today()}])
+        ),
+        case!(
+            ["lp_capital_accounts_latest_idx"],
+            ACCOUNT_DAYS,
+            vec![1_i64]
+        ),
         case!(["fund_nav_snapshots_fund_date_idx"], FUND_NAVS, fund),
         case!(
             ["touched_commitments_lp_idx", "pending_performance_lp_idx"],
