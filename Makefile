@@ -13,7 +13,7 @@ BINARIES = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 # nextest when it is installed: it runs the tests of all crates side by side.
 TESTS := $(shell cargo nextest --version >/dev/null 2>&1 && echo cargo nextest run || echo cargo test)
 
-.PHONY: run stop send test lint setup
+.PHONY: run stop send test bench bench-report lint setup
 
 run: setup
 	cargo build --workspace --bins --profile $(PROFILE)
@@ -30,6 +30,15 @@ test: setup
 	cargo build --workspace --all-targets
 	$(TARGET)/debug/local services -- $(TESTS) --workspace
 	@echo "All tests passed."
+
+# What is shipped, measured: the release profile, linked as a whole, which takes some minutes to build.
+bench: setup
+	cargo build --workspace --bins --release
+	$(TARGET)/release/bench run --size $(SIZE) $(if $(filter 1,$(KEEP)),--keep)
+
+# The latest figures of each size into docs/performance.md.
+bench-report:
+	$(TARGET)/release/bench report
 
 lint:
 	cargo fmt --all --check

@@ -11,16 +11,13 @@ use local::host::{Host, Invoke};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::effort::Effort;
 use crate::floors::{self, Floors};
 use crate::memory::peak_mib;
 use crate::questions::Questions;
 use crate::rig::{Cast, HELLO, Rig, Way, say};
 use crate::statistics::Latency;
 
-/// Rounds whose median counts.
-const ROUNDS: usize = 5;
-/// Invocations of a function in a round, of each kind.
-const INVOCATIONS: usize = 400;
 /// Instances, and callers, when many ask at once.
 const MANY: usize = 16;
 
@@ -129,12 +126,17 @@ async fn one_at_a_time(
     cached: &Arc<Host>,
     bare: &Arc<Host>,
 ) -> Result<(Floors, Vec<Answers>)> {
-    let greeting = greeting(questions);
+    let Effort {
+        rounds: all,
+        invocations,
+        ..
+    } = rig.effort;
+    let greeting = greeting(questions, invocations);
     let body_bytes = body_bytes(bare, &questions[0]).await?;
     let mut floor_rounds = Vec::new();
     let mut rounds: Vec<Vec<[Latency; 4]>> = vec![Vec::new(); questions.len()];
-    for round in 1..=ROUNDS {
-        say(&format!("Answers, round {round} of {ROUNDS}"));
+    for round in 1..=all {
+        say(&format!("Answers, round {round} of {all}"));
         floor_rounds.push([
             ask(cached, HELLO, &greeting, None).await?,
             floors::redis_get(rig, body_bytes).await?,
@@ -184,7 +186,7 @@ async fn round_of(
     let events: Vec<Bytes> = events(report);
     rig.empty_cache().await?;
     let miss = ask(cached, function, &events, Some(From::DatabaseAfterMiss)).await?;
-    let repeated = repeated(&events);
+    let repeated = repeated(&events, rig.effort.invocations);
     let hit = ask(cached, function, &repeated, Some(From::Cache)).await?;
     let database = ask(bare, function, &repeated, Some(From::Database)).await?;
     let lps: Vec<i64> = report.events.iter().map(|(lp_id, _)| *lp_id).collect();
@@ -217,20 +219,20 @@ async fn many_at_once(
     say(&format!("Answers, {MANY} callers at once"));
     rig.empty_cache().await?;
     for (report, answers) in questions.iter().zip(answers) {
-        let events = repeated(&events(report));
+        let events = repeated(&events(report), rig.effort.invocations);
         // The first time around fills the cache and every instance's prepared statements.
         crowd(cached, report.function, &events, None).await?;
         answers.hit_many = crowd(cached, report.function, &events, Some(From::Cache)).await?;
         crowd(bare, report.function, &events, None).await?;
         answers.database_many = crowd(bare, report.function, &events, Some(From::Database)).await?;
     }
-    let greeting = greeting(questions);
+    let greeting = greeting(questions, rig.effort.invocations);
     crowd(cached, HELLO, &greeting, None).await
 }
 
 /// Each question in turn, again and again.
-fn repeated(events: &[Bytes]) -> Vec<Bytes> {
-    events.iter().cycle().take(INVOCATIONS).cloned().collect()
+fn repeated(events: &[Bytes], invocations: usize) -> Vec<Bytes> {
+    events.iter().cycle().take(invocations).cloned().collect()
 }
 
 fn events(report: &Questions) -> Vec<Bytes> {
@@ -241,8 +243,8 @@ fn events(report: &Questions) -> Vec<Bytes> {
         .collect()
 }
 
-fn greeting(questions: &[Questions]) -> Vec<Bytes> {
-    repeated(&events(&questions[0]))
+fn greeting(questions: &[Questions], invocations: usize) -> Vec<Bytes> {
+    repeated(&events(&questions[0]), invocations)
 }
 
 /// Asks one question after the other.

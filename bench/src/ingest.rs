@@ -22,21 +22,18 @@ use crate::questions::event;
 use crate::rig::{Cast, Rig, Way, invoke, say};
 use crate::statistics::Latency;
 
-/// Records of one event, and messages sent for each.
-const BATCHES: [(usize, u64); 3] = [(10, 1_000), (100, 2_000), (1_000, 4_000)];
+/// Records of one event, and what share of the most messages is sent in such events.
+const BATCHES: [(usize, u64); 3] = [(10, 4), (100, 2), (1_000, 1)];
 /// Instances, as the template's concurrency at rest.
 const INSTANCES: usize = 2;
 /// Long enough to fill the largest batch from memory.
 const WINDOW: Duration = Duration::from_millis(50);
 /// What one filling may take.
 const DRAIN_LIMIT: Duration = Duration::from_secs(300);
-/// Single activities that are followed to the answer.
-const SINGLES: usize = 60;
-/// What one of them may take.
+/// What a single activity may take to show.
 const SINGLE_LIMIT: Duration = Duration::from_secs(10);
-/// The steady stream: records a second, for so long.
+/// The steady stream: records a second.
 const STEADY_PER_SECOND: u64 = 300;
-const STEADY: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(100);
 
 /// What was found.
@@ -103,7 +100,8 @@ async fn measure_with(rig: &Rig, host: &Arc<Host>) -> Result<Ingest> {
     let mut feed = Feed::open(&rig.owner).await?;
     let (right, settled) = singles(rig, host, &mut feed).await?;
     let mut batches = Vec::new();
-    for (batch_size, messages) in BATCHES {
+    for (batch_size, part) in BATCHES {
+        let messages = rig.effort.messages / part;
         say(&format!("{messages} messages in events of {batch_size}"));
         batches.push(rate(rig, host, &mut feed, batch_size, messages).await?);
     }
@@ -179,7 +177,7 @@ async fn singles(rig: &Rig, host: &Arc<Host>, feed: &mut Feed) -> Result<(Latenc
     say("Single activities");
     let (mut right, mut settled) = (Vec::new(), Vec::new());
     let begun = Instant::now();
-    for number in 0..=SINGLES {
+    for number in 0..=rig.effort.singles {
         let (to_right, to_settled) = single(host, feed).await?;
         // The first connects and prepares.
         if number > 0 {
@@ -286,7 +284,7 @@ async fn steady(rig: &Rig, host: &Arc<Host>, feed: &mut Feed) -> Result<Steady> 
     let since: chrono::DateTime<chrono::Utc> = since.get(0);
     let start = Instant::now();
     let mut messages = 0;
-    while start.elapsed() < STEADY {
+    while start.elapsed() < rig.effort.span {
         let due = (start.elapsed().as_secs_f64() * STEADY_PER_SECOND as f64) as u64;
         messages += feed.fill(&queue, due.saturating_sub(messages)).messages;
         sleep(TICK).await;

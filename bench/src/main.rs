@@ -1,6 +1,7 @@
 //! Measures the real binaries against the floors of their runtime, their cache and their database, in one run.
 
 mod answers;
+mod effort;
 mod facts;
 mod feed;
 mod floors;
@@ -26,6 +27,7 @@ use local::project_directory;
 use local::sample::Size;
 use local::stack;
 
+use effort::Effort;
 use results::{Results, counts, machine, size_name};
 use rig::{Rig, say};
 
@@ -47,6 +49,12 @@ enum Command {
         /// Keeps the data of the last run of this size.
         #[arg(long)]
         keep: bool,
+        /// Measures hardly anything, to see that everything runs.
+        #[arg(long)]
+        smoke: bool,
+        /// Where data, logs and results go; target/bench unless given.
+        #[arg(long = "dir", value_name = "PATH")]
+        directory: Option<PathBuf>,
     },
     /// Writes the latest results of each size into docs/performance.md.
     Report,
@@ -55,7 +63,15 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Run { size, keep } => run(size, keep).await,
+        Command::Run {
+            size,
+            keep,
+            smoke,
+            directory,
+        } => {
+            let effort = if smoke { Effort::SMOKE } else { Effort::FULL };
+            run(size, keep, effort, &directory.unwrap_or_else(folder)).await
+        }
         Command::Report => report::write(&folder()),
     };
     match outcome {
@@ -71,11 +87,11 @@ fn folder() -> PathBuf {
     project_directory().join("target/bench")
 }
 
-async fn run(size: Size, keep: bool) -> Result<()> {
+async fn run(size: Size, keep: bool, effort: Effort, folder: &Path) -> Result<()> {
     let name = size_name(size);
     let own_folder = std::env::current_exe()?;
     let options = stack::Options {
-        directory: folder().join(&name),
+        directory: folder.join(&name),
         binaries: own_folder
             .parent()
             .context("a program in no folder")?
@@ -87,10 +103,10 @@ async fn run(size: Size, keep: bool) -> Result<()> {
     };
     std::fs::create_dir_all(&options.directory)?;
     say(&format!("Size {name}"));
-    let rig = Rig::open(project_directory(), options).await?;
+    let rig = Rig::open(project_directory(), options, effort).await?;
     let outcome = measure(&rig).await;
     rig.close().await?;
-    finish(&outcome?)
+    finish(&outcome?, folder)
 }
 
 /// One part after the other, what only reads before what writes.
@@ -122,10 +138,10 @@ async fn measure(rig: &Rig) -> Result<Results> {
 }
 
 /// Keeps the figures under the size's name and as the latest, and prints them.
-fn finish(results: &Results) -> Result<()> {
+fn finish(results: &Results, folder: &Path) -> Result<()> {
     let files: [&Path; 2] = [
-        &folder().join(format!("{}.json", results.size)),
-        &folder().join("latest.json"),
+        &folder.join(format!("{}.json", results.size)),
+        &folder.join("latest.json"),
     ];
     for file in files {
         results.write(file)?;

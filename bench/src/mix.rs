@@ -4,6 +4,7 @@
 //! The mix: an LP opens the dashboard (summary, performance, newest activity), looks at three pages (holdings, history, a
 //! fund), each with the summary in its header, and within the hour comes back to the dashboard and one page. No money moves.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -20,7 +21,6 @@ use crate::questions::event;
 use crate::rig::{Cast, Rig, Way, invoke, say};
 
 const SEED: u64 = 11;
-const SESSIONS: usize = 300;
 /// The sessions begin within so many seconds: a working day.
 const DAY_S: f64 = 8.0 * 3600.0;
 
@@ -127,12 +127,12 @@ impl Shelf {
             .await?;
         let known = self.expires_at_s.entry(lp_id).or_default();
         for key in found {
-            if !known.contains_key(&key) {
+            if let Entry::Vacant(unknown) = known.entry(key) {
                 let ms: f64 = redis::cmd("PTTL")
-                    .arg(&key)
+                    .arg(unknown.key())
                     .query_async(&mut self.link)
                     .await?;
-                known.insert(key, now_s + ms / 1e3);
+                unknown.insert(now_s + ms / 1e3);
             }
         }
         Ok(())
@@ -151,7 +151,7 @@ async fn visits(rig: &Rig) -> Result<Vec<Visit>> {
     let lps: Vec<(i64, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     let mut random = StdRng::seed_from_u64(SEED);
     let mut visits = Vec::new();
-    for _ in 0..SESSIONS {
+    for _ in 0..rig.effort.sessions {
         let (lp_id, fund_id) = lps[random.random_range(0..lps.len())];
         let mut at_s = random.random_range(0.0..DAY_S);
         let mut ask = |at_s, function, query: &[(&str, &str)]| -> Result<()> {

@@ -14,8 +14,6 @@ use crate::questions::Questions;
 use crate::rig::{Cast, Rig, Way, say};
 use crate::statistics::Latency;
 
-/// How long either time lasts.
-const SPAN: Duration = Duration::from_secs(15);
 /// Readers' part of one core.
 const SHARE_OF_A_CORE: f64 = 0.2;
 
@@ -43,21 +41,26 @@ pub async fn measure(rig: &Rig, summaries: &Questions, service_ms: f64) -> Resul
             way: Way::WithoutCache,
         })
         .await?;
-    let outcome = measure_with(&host, summaries, service_ms).await;
+    let outcome = measure_with(&host, summaries, service_ms, rig.effort.span).await;
     host.stop().await;
     outcome
 }
 
-async fn measure_with(host: &Arc<Host>, summaries: &Questions, service_ms: f64) -> Result<Beside> {
+async fn measure_with(
+    host: &Arc<Host>,
+    summaries: &Questions,
+    service_ms: f64,
+    span: Duration,
+) -> Result<Beside> {
     let per_second = SHARE_OF_A_CORE / (service_ms / 1e3);
     let refresher = Arc::clone(host);
     // Once before the calm time too, so that the views have nothing else to catch up with.
     refresher
         .invoke("nightly-refresh", Bytes::from_static(b"{}"))
         .await?;
-    read(host, summaries, per_second, Duration::from_secs(2)).await?;
-    let calm = read(host, summaries, per_second, SPAN).await?;
-    let until = Instant::now() + SPAN;
+    read(host, summaries, per_second, span / 10).await?;
+    let calm = read(host, summaries, per_second, span).await?;
+    let until = Instant::now() + span;
     let refreshing = async {
         let mut refreshes = 0;
         while Instant::now() < until {
@@ -69,7 +72,7 @@ async fn measure_with(host: &Arc<Host>, summaries: &Questions, service_ms: f64) 
         anyhow::Ok(refreshes)
     };
     let (latency, refreshes) =
-        tokio::try_join!(read(host, summaries, per_second, SPAN), refreshing)?;
+        tokio::try_join!(read(host, summaries, per_second, span), refreshing)?;
     Ok(Beside {
         per_second,
         calm,

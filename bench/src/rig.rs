@@ -19,6 +19,8 @@ use local::stack::{self, Database, Deployment};
 use local::template::Template;
 use tokio_postgres::{Client, NoTls};
 
+use crate::effort::Effort;
+
 /// The function that does nothing.
 pub const HELLO: &str = "hello";
 /// An address at which nobody listens: a function that is given it does without its cache.
@@ -28,6 +30,8 @@ const NOWHERE: &str = "redis://127.0.0.1:1";
 pub struct Rig {
     /// How much data there is.
     pub size: Size,
+    /// How much is measured.
+    pub effort: Effort,
     /// The functions and what triggers them.
     pub template: Template,
     /// What a deployment would set.
@@ -70,7 +74,7 @@ pub enum Way {
 
 impl Rig {
     /// Starts the servers, and fills the database unless a kept one is there.
-    pub async fn open(project: &Path, options: stack::Options) -> Result<Self> {
+    pub async fn open(project: &Path, options: stack::Options, effort: Effort) -> Result<Self> {
         let directory = StateDirectory::open(&options.directory)?;
         let processes = directory.claim().await?;
         let loaded = options.directory.join("loaded");
@@ -109,6 +113,7 @@ impl Rig {
         }
         Ok(Self {
             size: options.size,
+            effort,
             template,
             deployment,
             owner,

@@ -11,8 +11,6 @@ use crate::memory::peak_mib;
 use crate::rig::{Cast, HELLO, Rig, Way, say};
 use crate::statistics::{Latency, median};
 
-const STARTS: usize = 20;
-
 /// How long starting takes.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Start {
@@ -39,7 +37,7 @@ pub async fn measure(rig: &Rig, question: &Bytes) -> Result<Start> {
 async fn starts(rig: &Rig, function: &str, question: &Bytes) -> Result<(Latency, f64)> {
     let (mut series, mut peaks) = (Vec::new(), Vec::new());
     let begun = Instant::now();
-    for _ in 0..STARTS {
+    for _ in 0..rig.effort.starts {
         rig.empty_cache().await?;
         let start = Instant::now();
         let host = rig
