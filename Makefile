@@ -36,7 +36,7 @@ bench: setup
 	cargo build --workspace --bins --release
 	$(TARGET)/release/bench run --size $(SIZE) $(if $(filter 1,$(KEEP)),--keep)
 
-# The latest figures of each size into docs/performance.md.
+# The latest figures of each size into docs/performance.md and docs/cost.md.
 bench-report:
 	$(TARGET)/release/bench report
 

@@ -1,6 +1,7 @@
 //! Measures the real binaries against the floors of their runtime, their cache and their database, in one run.
 
 mod answers;
+mod cost;
 mod effort;
 mod facts;
 mod feed;
@@ -56,7 +57,7 @@ enum Command {
         #[arg(long = "dir", value_name = "PATH")]
         directory: Option<PathBuf>,
     },
-    /// Writes the latest results of each size into docs/performance.md.
+    /// Writes the latest results of each size into docs/performance.md and docs/cost.md.
     Report,
 }
 

@@ -4,44 +4,48 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use local::project_directory;
 
+use crate::cost;
 use crate::facts::HeapFetches;
 use crate::goals::{goals, short};
 use crate::results::Results;
 use crate::statistics::Latency;
 
-const DOCUMENT: &str = "docs/performance.md";
-/// What stands between these lines is measured; the rest of the document is written by hand.
+/// What stands between these lines is measured; the rest of a document is written by hand.
 const BEGIN: &str = "<!-- measured: `make bench-report` writes what follows -->\n";
 const END: &str = "<!-- end of what is measured -->\n";
 /// The sizes in the order in which they are shown.
 const SIZES: [&str; 3] = ["L", "M", "S"];
 
-/// Writes the latest results of each size into the document.
+/// Writes the latest results of each size into the documents.
 pub fn write(folder: &Path) -> Result<()> {
     let files = SIZES.map(|size| folder.join(format!("{size}.json")));
-    let measured: Vec<String> = files
+    let measured: Vec<Results> = files
         .iter()
         .filter(|file| file.exists())
-        .map(|file| Ok(text(&Results::read(file)?)))
+        .map(|file| Results::read(file))
         .collect::<Result<_>>()?;
-    ensure!(
-        !measured.is_empty(),
-        "nothing is measured yet; `make bench` does"
-    );
-    let file = project_directory().join(DOCUMENT);
-    let document = fs::read_to_string(&file)?;
-    let (before, rest) = document
+    let largest = measured
+        .first()
+        .context("nothing is measured yet; `make bench` does")?;
+    let performance: Vec<String> = measured.iter().map(text).collect();
+    put("docs/performance.md", &performance.join("\n"))?;
+    put("docs/cost.md", &cost::text(largest))
+}
+
+fn put(document: &str, measured: &str) -> Result<()> {
+    let file = project_directory().join(document);
+    let text = fs::read_to_string(&file)?;
+    let (before, rest) = text
         .split_once(BEGIN)
-        .context("the document has no place for measurements")?;
+        .with_context(|| format!("{document} has no place for measurements"))?;
     let (_, after) = rest
         .split_once(END)
-        .context("the document's measurements do not end")?;
-    let document = format!("{before}{BEGIN}\n{}\n{END}{after}", measured.join("\n"));
-    fs::write(&file, document)?;
-    println!("Written: {DOCUMENT}");
+        .with_context(|| format!("the measurements of {document} do not end"))?;
+    fs::write(&file, format!("{before}{BEGIN}\n{measured}\n{END}{after}"))?;
+    println!("Written: {document}");
     Ok(())
 }
 
@@ -349,7 +353,8 @@ fn write_facts(text: &mut String, results: &Results) -> std::fmt::Result {
     )
 }
 
-fn heading(text: &mut String, title: &str, columns: &[&str]) -> std::fmt::Result {
+/// A title and the head of a table.
+pub fn heading(text: &mut String, title: &str, columns: &[&str]) -> std::fmt::Result {
     writeln!(text, "\n### {title}\n")?;
     writeln!(text, "| {} |", columns.join(" | "))?;
     writeln!(text, "|{}", "---|".repeat(columns.len()))
@@ -367,7 +372,7 @@ fn cells(latency: &Latency) -> String {
 }
 
 /// 1234567 as 1,234,567.
-fn grouped(number: i64) -> String {
+pub fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
