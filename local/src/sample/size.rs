@@ -39,7 +39,7 @@ const VINTAGES: [i32; 20] = [
 ];
 /// Vintages of which a commitment has some ten entries and ten NAVs so far: what makes a million commitments fit. Seven,
 /// so that they meet all of the ten currencies.
-const YOUNG_VINTAGES: [i32; 7] = [2023, 2024, 2023, 2024, 2025, 2024, 2024];
+const YOUNG_VINTAGES: [i32; 7] = [2024, 2025, 2024, 2024, 2024, 2025, 2024];
 
 impl Size {
     /// What the size stands for.
