@@ -38,8 +38,8 @@ pub struct Loaded {
 }
 
 /// Loads the sample into a freshly migrated database over the given connections, a fund a transaction, in memory for as
-/// many funds as there are connections. The grants come last: until everything is there, nobody may see any of it. A load that was cut short is not
-/// taken up again, as it leaves LPs behind and a database with LPs is refused.
+/// many funds as there are connections. The grants come last: until everything is there, nobody may see any of it. A load
+/// that was cut short is not taken up again: it leaves LPs behind, and a database with LPs is refused.
 pub async fn load(
     clients: &mut [Client; CONNECTIONS],
     size: Size,

@@ -13,8 +13,8 @@ pub enum Size {
     S,
     /// 1,000 LPs in 200 funds: 40,000 commitments with some 2,000,000 activities and 1,600,000 NAVs. Minutes.
     M,
-    /// 10,000 LPs in 2,000 funds: 1,000,000 commitments with some 11,000,000 activities and 9,000,000 NAVs, cut to one
-    /// machine by the funds' youth. A quarter of an hour and some 15 GB.
+    /// 10,000 LPs in 2,000 funds: 1,000,000 commitments with some 12,500,000 activities and 9,000,000 NAVs, cut to one
+    /// machine by the funds' youth. Loads in minutes; everything derived takes longer.
     L,
 }
 
