@@ -23,20 +23,40 @@ pub enum Kind {
     CommitmentRelease,
 }
 
-/// What one unit of an entry does: the generator's own copy of the table `activity_types`, compared with it after loading.
+/// The components of an amount: shares of it between bounds, and what takes the rest.
+#[derive(Debug, Clone, Copy)]
+pub struct Split {
+    /// The component that takes what the others leave.
+    pub rest: &'static str,
+    /// The others, each with its least and its greatest share.
+    pub parts: &'static [(&'static str, f64, f64)],
+}
+
+/// What one unit of an entry does: the generator's own copy of the table `activity_types`, compared with it before loading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signs {
     /// To the LP's cash.
-    pub cash: i8,
+    pub cash: i16,
     /// To paid-in capital.
-    pub paid_in: i8,
+    pub paid_in: i16,
     /// To distributed capital.
-    pub distributed: i8,
+    pub distributed: i16,
     /// To what is unfunded.
-    pub unfunded: i8,
+    pub unfunded: i16,
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::CapitalCall,
+        Self::CapitalCallOutside,
+        Self::ReturnOfUnusedCapital,
+        Self::Distribution,
+        Self::RecallableDistribution,
+        Self::CommitmentIncrease,
+        Self::CommitmentRelease,
+    ];
+
     /// Its name in the ledger.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,6 +81,39 @@ impl Kind {
             Self::CommitmentIncrease => "Increase of the commitment",
             Self::CommitmentRelease => "Release of unfunded commitment",
         }
+    }
+
+    /// How its amount is split up, if it is.
+    pub fn split(self) -> Option<Split> {
+        match self {
+            Self::CapitalCall => Some(Split {
+                rest: "investments",
+                parts: &[
+                    ("management_fee", 0.04, 0.2),
+                    ("partnership_expense", 0.002, 0.03),
+                ],
+            }),
+            Self::CapitalCallOutside => Some(Split {
+                rest: "management_fee",
+                parts: &[("partnership_expense", 0.05, 0.3)],
+            }),
+            Self::Distribution | Self::RecallableDistribution => Some(Split {
+                rest: "return_of_capital",
+                parts: &[("realised_gain", 0.1, 0.6), ("income", 0.0, 0.1)],
+            }),
+            Self::ReturnOfUnusedCapital | Self::CommitmentIncrease | Self::CommitmentRelease => {
+                None
+            }
+        }
+    }
+
+    /// The names of its components.
+    pub fn components(self) -> impl Iterator<Item = &'static str> {
+        let of_split = |split: Split| {
+            let others = split.parts.iter().map(|&(name, _, _)| name);
+            std::iter::once(split.rest).chain(others)
+        };
+        self.split().into_iter().flat_map(of_split)
     }
 
     /// What it does.
@@ -157,32 +210,19 @@ pub fn components_of(
     amount_cents: i64,
     random: &mut Random,
 ) -> Vec<(&'static str, i64)> {
-    let mut part = |low, high| (amount_cents as f64 * random.between(low, high)) as i64;
-    let (rest, mut parts) = match kind {
-        Kind::CapitalCall => (
-            "investments",
-            vec![
-                ("management_fee", part(0.04, 0.2)),
-                ("partnership_expense", part(0.002, 0.03)),
-            ],
-        ),
-        Kind::CapitalCallOutside => (
-            "management_fee",
-            vec![("partnership_expense", part(0.05, 0.3))],
-        ),
-        Kind::Distribution | Kind::RecallableDistribution => (
-            "return_of_capital",
-            vec![
-                ("realised_gain", part(0.1, 0.6)),
-                ("income", part(0.0, 0.1)),
-            ],
-        ),
-        Kind::ReturnOfUnusedCapital | Kind::CommitmentIncrease | Kind::CommitmentRelease => {
-            return Vec::new();
-        }
+    let Some(split) = kind.split() else {
+        return Vec::new();
     };
+    let mut parts: Vec<_> = split
+        .parts
+        .iter()
+        .map(|&(name, low, high)| {
+            let cents = (amount_cents as f64 * random.between(low, high)) as i64;
+            (name, cents)
+        })
+        .collect();
     let named: i64 = parts.iter().map(|&(_, cents)| cents).sum();
-    parts.insert(0, (rest, amount_cents - named));
+    parts.insert(0, (split.rest, amount_cents - named));
     parts.retain(|&(_, cents)| cents != 0);
     parts
 }

@@ -13,3 +13,7 @@ select setval(pg_get_serial_sequence('lp_fund_commitments', 'commitment_id'), (s
 select setval(pg_get_serial_sequence('portfolio_companies', 'company_id'), (select max(company_id) from portfolio_companies));
 select setval(pg_get_serial_sequence('fund_investments', 'investment_id'), (select max(investment_id) from fund_investments));
 select setval(pg_get_serial_sequence('capital_activities', 'activity_id'), (select max(activity_id) from capital_activities));
+
+-- Marks and debts of every row loaded. The rebuild that follows marks and owes everything again, and need not wade through
+-- three rows a commitment that say less.
+truncate touched_commitments, pending_performance;

@@ -7,11 +7,6 @@ use super::names;
 use super::pacing::{self, Notice, Step};
 use super::random::{Random, Subject};
 
-/// Vintages of twenty funds: mostly old enough to show a whole life, some still young.
-const VINTAGES: [i32; 20] = [
-    2012, 2012, 2013, 2013, 2014, 2014, 2014, 2015, 2015, 2015, 2016, 2016, 2017, 2017, 2018, 2019,
-    2020, 2021, 2022, 2024,
-];
 /// Currencies of ten funds.
 const CURRENCIES: [&str; 10] = [
     "USD", "USD", "EUR", "USD", "USD", "GBP", "USD", "EUR", "USD", "USD",
@@ -39,11 +34,9 @@ pub struct Fund {
 }
 
 impl Fund {
-    /// The fund of that number, from 1.
-    pub fn new(fund_id: i64) -> Self {
+    /// The fund of that number, from 1, and vintage.
+    pub fn new(fund_id: i64, vintage_year: i32) -> Self {
         let mut random = Random::of(Subject::Fund, fund_id);
-        let index = fund_id as usize - 1;
-        let vintage_year = VINTAGES[index % VINTAGES.len()];
         let first_closing = business_day(plus_days(day(vintage_year, 1, 10), random.whole(0, 120)));
         let closings = [0, 110, 230].map(|days| business_day(plus_days(first_closing, days)));
         let term_years = random.whole(12, 14);
@@ -51,7 +44,7 @@ impl Fund {
             fund_id,
             name: names::fund(fund_id),
             vintage_year,
-            currency: CURRENCIES[index % CURRENCIES.len()],
+            currency: CURRENCIES[(fund_id as usize - 1) % CURRENCIES.len()],
             closings,
             sold_out_by: plus_days(first_closing, term_years * 365 - 100),
             typical_rate: random.between(0.09, 0.17),

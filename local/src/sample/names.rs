@@ -174,9 +174,9 @@ mod tests {
 
     #[test]
     fn no_name_repeats() {
-        let names: HashSet<_> = (1..=2_000).map(super::company).collect();
-        assert_eq!(names.len(), 2_000);
-        let names: HashSet<_> = (1..=1_010).map(super::limited_partner).collect();
-        assert_eq!(names.len(), 1_010);
+        let names: HashSet<_> = (1..=32_000).map(super::company).collect();
+        assert_eq!(names.len(), 32_000);
+        let names: HashSet<_> = (1..=10_012).map(super::limited_partner).collect();
+        assert_eq!(names.len(), 10_012);
     }
 }

@@ -75,16 +75,16 @@ pub fn portfolio(fund: &Fund, commitments_cents: i64) -> Portfolio {
 }
 
 /// The companies that a fund is the first to invest in.
-pub fn companies_of(fund: &Fund) -> RangeInclusive<i64> {
+pub fn companies_of(fund_id: i64) -> RangeInclusive<i64> {
     /// With those shared below, a fund has 15 to 19 investments once it is fully invested.
     const COMPANIES_PER_FUND: i64 = 16;
-    let last = fund.fund_id * COMPANIES_PER_FUND;
+    let last = fund_id * COMPANIES_PER_FUND;
     last - COMPANIES_PER_FUND + 1..=last
 }
 
 /// The fund's own companies, and up to three of the fund before it.
 fn companies_invested_in(fund: &Fund, random: &mut Random) -> Vec<i64> {
-    let own = companies_of(fund);
+    let own = companies_of(fund.fund_id);
     let shared = if fund.fund_id > 1 {
         random.whole(0, 3)
     } else {
@@ -313,11 +313,12 @@ fn fund_nav(as_of_date: NaiveDate, gross_nav_cents: i64, reported_after_days: i6
 
 #[cfg(test)]
 mod tests {
-    use super::{Fund, portfolio};
+    use super::portfolio;
+    use crate::sample::Size;
 
     #[test]
     fn a_fund_carries_what_its_stakes_are_worth() {
-        let fund = Fund::new(4);
+        let fund = Size::S.shape().fund(4);
         let portfolio = portfolio(&fund, 100_000_000_000);
         assert!((15..=19).contains(&portfolio.investments.len()));
         for nav in portfolio.navs.iter().filter(|nav| nav.gross_nav_cents > 0) {
@@ -334,8 +335,8 @@ mod tests {
 
     #[test]
     fn nothing_is_valued_on_or_after_its_exit() {
-        for fund_id in 1..=20 {
-            for investment in portfolio(&Fund::new(fund_id), 100_000_000_000).investments {
+        for fund in (1..=20).map(|fund_id| Size::S.shape().fund(fund_id)) {
+            for investment in portfolio(&fund, 100_000_000_000).investments {
                 let Some(exit_date) = investment.exit_date else {
                     continue;
                 };

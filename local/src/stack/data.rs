@@ -2,6 +2,7 @@
 //! brought up to date by the function that rebuilds everything derived.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use axum::body::Bytes;
@@ -12,7 +13,7 @@ use tokio_postgres::{Client, NoTls};
 use super::{Options, Variable};
 use crate::directory::StateDirectory;
 use crate::host::{Host, Invoke};
-use crate::sample;
+use crate::sample::{self, Loaded};
 use crate::servers::Home;
 use crate::servers::postgres::Postgres;
 
@@ -111,11 +112,29 @@ pub(super) async fn fill_fresh(
     options: &Options,
     step: &impl Fn(&str),
 ) -> Result<Pointers> {
-    let pointers = load_sample(database, options).await?;
-    step("The sample is loaded");
-    invoke(host, "nightly-refresh", r#"{"task": "rebuild"}"#).await?;
+    let started = Instant::now();
+    let loaded = load_sample(database, options).await?;
+    step(&loading_line(loaded.rows, started.elapsed()));
+    rebuild(host).await?;
     step("Everything derived is computed");
-    Ok(pointers)
+    Ok(Pointers {
+        lp_id: loaded.lp_id,
+        fund_id: loaded.fund_id,
+        commitment_id: loaded.commitment_id,
+        other_lp_id: loaded.other_lp_id,
+    })
+}
+
+/// Computes everything derived, by the function that does so in the cloud.
+async fn rebuild(host: &Host) -> Result<()> {
+    invoke(host, "nightly-refresh", r#"{"task": "rebuild"}"#).await?;
+    Ok(())
+}
+
+fn loading_line(rows: u64, took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    let rows_per_second = rows as f64 / seconds;
+    format!("The sample is loaded: {rows} rows in {seconds:.1} s, {rows_per_second:.0} a second")
 }
 
 /// Brings the schema up to date.
@@ -125,8 +144,9 @@ pub(super) async fn migrate(host: &Host, step: &impl Fn(&str)) -> Result<()> {
     Ok(())
 }
 
-async fn load_sample(database: &Database, options: &Options) -> Result<Pointers> {
-    let client = connect(&database.owner_url).await?;
+async fn load_sample(database: &Database, options: &Options) -> Result<Loaded> {
+    let url = &database.owner_url;
+    let mut clients = [connect(url).await?, connect(url).await?];
     let progress = if options.quiet {
         ProgressBar::hidden()
     } else {
@@ -135,16 +155,11 @@ async fn load_sample(database: &Database, options: &Options) -> Result<Pointers>
     progress.set_style(ProgressStyle::with_template(
         "          sample {bar:40} {percent:>3} %",
     )?);
-    let loaded = sample::load(&client, options.size, &progress)
+    let loaded = sample::load(&mut clients, options.size, &progress)
         .await
         .context("cannot load the sample")?;
     progress.finish_and_clear();
-    Ok(Pointers {
-        lp_id: loaded.lp_id,
-        fund_id: loaded.fund_id,
-        commitment_id: loaded.commitment_id,
-        other_lp_id: loaded.other_lp_id,
-    })
+    Ok(loaded)
 }
 
 async fn invoke(host: &Host, function: &str, payload: &'static str) -> Result<String> {
