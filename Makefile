@@ -6,25 +6,33 @@ SIZE ?= S
 KEEP ?=
 # The cargo profile of `make run`: optimised, but linked faster than what is shipped.
 PROFILE ?= quick
-# The message that `make send` sends.
+# The message that `make send` sends: as a new event on rows that are there, or as it stands with AS_IS=1.
 FILE ?= events/messages/capital-call.json
+AS_IS ?=
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARIES = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 # nextest when it is installed: it runs the tests of all crates side by side.
 TESTS := $(shell cargo nextest --version >/dev/null 2>&1 && echo cargo nextest run || echo cargo test)
 
+# Said before anything is built.
+ifeq ($(filter $(SIZE),S M L),)
+$(error SIZE is $(SIZE), but has to be S, M or L)
+endif
+
 .PHONY: run stop send test bench bench-report lint setup
 
 run: setup
 	cargo build --workspace --bins --profile $(PROFILE)
-	$(BINARIES)/local run --size $(SIZE) $(if $(filter 1,$(KEEP)),--keep)
+	$(BINARIES)/local run --size $(SIZE) $(if $(KEEP),--keep)
 
 stop:
+	@test -x $(BINARIES)/local || { echo "No stack was built, so none runs."; exit 1; }
 	$(BINARIES)/local stop
 
 send:
-	$(BINARIES)/local send $(FILE)
+	@test -x $(BINARIES)/local || { echo "No stack was built yet: make run"; exit 1; }
+	$(BINARIES)/local send $(if $(AS_IS),--as-is) $(FILE)
 
 # Everything is built at once, with one set of features, and the tests run what was built.
 test: setup
@@ -35,7 +43,7 @@ test: setup
 # What is shipped, measured: the release profile, linked as a whole, which takes some minutes to build.
 bench: setup
 	cargo build --workspace --bins --release
-	$(TARGET)/release/bench run --size $(SIZE) $(if $(filter 1,$(KEEP)),--keep)
+	$(TARGET)/release/bench run --size $(SIZE) $(if $(KEEP),--keep)
 
 # The latest figures of each size into docs/performance.md and docs/cost.md.
 bench-report:

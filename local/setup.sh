@@ -72,9 +72,9 @@ install_packages() {
     has_python || missing "Python 3 with venv could not be installed."
 }
 
-# The copy of the requirements is made last: a broken or outdated environment is made anew.
+# The copy of the requirements is made last, and the environment is tried: a broken or outdated one is made anew.
 install_moto() {
-    cmp -s local/requirements.txt "$VENV/requirements.txt" && return
+    cmp -s local/requirements.txt "$VENV/requirements.txt" && "$VENV/bin/moto_server" --help >/dev/null 2>&1 && return
     echo "setup: installing moto into $VENV"
     rm -rf "$VENV"
     python3 -m venv "$VENV" || missing "cannot create $VENV."

@@ -154,7 +154,7 @@ async fn visits(rig: &Rig) -> Result<Vec<Visit>> {
     for _ in 0..rig.effort.sessions {
         let (lp_id, fund_id) = lps[random.random_range(0..lps.len())];
         let mut at_s = random.random_range(0.0..DAY_S);
-        let mut ask = |at_s, function, query: &[(&str, &str)]| -> Result<()> {
+        let mut ask = |at_s, function, query: &[(&str, String)]| -> Result<()> {
             let event = event(function, lp_id, fund_id, query)?;
             visits.push(Visit {
                 at_s,
@@ -170,7 +170,7 @@ async fn visits(rig: &Rig) -> Result<Vec<Visit>> {
             at_s = begins_at_s;
             ask(at_s, "summary", &[])?;
             ask(at_s, "performance", &[])?;
-            ask(at_s, "capital-activity", &[("limit", "50")])?;
+            ask(at_s, "capital-activity", &[("limit", "50".to_owned())])?;
             let looked_at = if begins_at_s < returns_at_s { 3 } else { 1 };
             for page in pages.into_iter().take(looked_at) {
                 at_s += random.random_range(20.0..90.0);

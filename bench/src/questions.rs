@@ -14,6 +14,9 @@ const SEED: u64 = 7;
 /// LPs that are asked about.
 const LPS: usize = 200;
 
+/// Query parameters.
+type Query = Vec<(&'static str, String)>;
+
 /// A report's function and one question for each of many LPs.
 pub struct Questions {
     /// The function.
@@ -24,66 +27,62 @@ pub struct Questions {
     pub events: Vec<(i64, Bytes)>,
 }
 
+/// An LP, and a fund that it has committed to.
+type Pair = (i64, i64);
+
 /// The questions of all six reports.
 pub async fn questions(owner: &Client) -> Result<Vec<Questions>> {
-    let ordinary = lps(
-        owner,
-        "select lp_id from limited_partners where metadata = '{}'",
-    )
-    .await?;
-    let busy = lps(owner, include_str!("sql/lps_with_a_long_ledger.sql")).await?;
-    let holders = lps(owner, include_str!("sql/lps_with_thirty_holdings.sql")).await?;
-    let funds: std::collections::HashMap<i64, i64> = owner
-        .query(
-            "select lp_id, min(fund_id) from lp_fund_commitments group by lp_id",
-            &[],
-        )
-        .await?
-        .iter()
-        .map(|row| (row.get(0), row.get(1)))
-        .collect();
-    let of = |function, what, lps: &[i64], query: &[(&str, &str)]| -> Result<Questions> {
-        let events = lps
-            .iter()
-            .map(|&lp_id| {
-                let fund_id = funds.get(&lp_id).copied().unwrap_or_default();
-                Ok((lp_id, event(function, lp_id, fund_id, query)?))
-            })
-            .collect::<Result<_>>()?;
-        Ok(Questions {
-            function,
-            what,
-            events,
-        })
+    let ordinary = pairs(owner, include_str!("sql/ordinary_lps.sql")).await?;
+    let busy = pairs(owner, include_str!("sql/lps_with_a_long_ledger.sql")).await?;
+    let old = pairs(owner, include_str!("sql/lps_with_an_old_fund.sql")).await?;
+    let thousand: &[_] = &[("limit", "1000".to_owned())];
+    let thirty: &[_] = &[("limit", "30".to_owned())];
+    let forty_quarters = |fund_id: i64| {
+        vec![
+            ("fundId", fund_id.to_string()),
+            ("startDate", "2016-10-01".to_owned()),
+            ("endDate", "2026-09-30".to_owned()),
+            ("granularity", "quarterly".to_owned()),
+        ]
     };
     Ok(vec![
-        of("summary", "all currencies of an LP", &ordinary, &[])?,
-        of(
-            "capital-activity",
-            "a page of 1,000",
-            &busy,
-            &[("limit", "1000")],
-        )?,
-        of("fund-performance", "one fund", &ordinary, &[])?,
-        of("holdings", "about 30 companies", &holders, &[])?,
-        of("performance", "every fund and total", &ordinary, &[])?,
-        of(
-            "performance-history",
-            "40 quarters",
-            &ordinary,
-            &[
-                ("startDate", "2016-10-01"),
-                ("endDate", "2026-09-30"),
-                ("granularity", "quarterly"),
-            ],
-        )?,
+        of("summary", "all currencies", &ordinary, |_| Vec::new())?,
+        of("capital-activity", "a page of 1,000", &busy, |_| {
+            thousand.to_vec()
+        })?,
+        of("fund-performance", "one fund", &ordinary, |_| Vec::new())?,
+        of("holdings", "30 companies", &ordinary, |_| thirty.to_vec())?,
+        of("performance", "every fund and total", &ordinary, |_| {
+            Vec::new()
+        })?,
+        of("performance-history", "40 quarters", &old, forty_quarters)?,
     ])
 }
 
+fn of(
+    function: &'static str,
+    what: &'static str,
+    lps: &[Pair],
+    query: impl Fn(i64) -> Query,
+) -> Result<Questions> {
+    let events = lps
+        .iter()
+        .map(|&(lp_id, fund_id)| Ok((lp_id, event(function, lp_id, fund_id, &query(fund_id))?)))
+        .collect::<Result<_>>()?;
+    Ok(Questions {
+        function,
+        what,
+        events,
+    })
+}
+
 /// LPs in an order of their own, as many as are asked about.
-async fn lps(owner: &Client, sql: &str) -> Result<Vec<i64>> {
+async fn pairs(owner: &Client, sql: &str) -> Result<Vec<Pair>> {
     let rows = owner.query(sql, &[]).await?;
-    let mut lps: Vec<i64> = rows.iter().map(|row| row.get("lp_id")).collect();
+    let mut lps: Vec<Pair> = rows
+        .iter()
+        .map(|row| (row.get("lp_id"), row.get("fund_id")))
+        .collect();
     lps.sort_unstable();
     lps.shuffle(&mut StdRng::seed_from_u64(SEED));
     lps.truncate(LPS);
@@ -91,7 +90,7 @@ async fn lps(owner: &Client, sql: &str) -> Result<Vec<i64>> {
 }
 
 /// The project's sample event of the function, for an LP who asks for itself.
-pub fn event(function: &str, lp_id: i64, fund_id: i64, query: &[(&str, &str)]) -> Result<Bytes> {
+pub fn event(function: &str, lp_id: i64, fund_id: i64, query: &[(&str, String)]) -> Result<Bytes> {
     let file = project_directory().join(format!("events/{function}.json"));
     let text = std::fs::read_to_string(&file)
         .with_context(|| format!("cannot read {}", file.display()))?;
@@ -120,7 +119,7 @@ pub fn event(function: &str, lp_id: i64, fund_id: i64, query: &[(&str, &str)]) -
     event["rawQueryString"] = pairs.join("&").into();
     let query: serde_json::Map<String, Value> = query
         .iter()
-        .map(|&(name, value)| (name.to_owned(), json!(value)))
+        .map(|(name, value)| ((*name).to_owned(), json!(value)))
         .collect();
     event["queryStringParameters"] = query.into();
     Ok(Bytes::from(event.to_string()))

@@ -33,6 +33,9 @@ pub enum Command {
     Stop(Directory),
     /// Sends the message in a file to the queue, with a fresh event id and ids of the running stack.
     Send {
+        /// Sends the file's bytes as they are.
+        #[arg(long, conflicts_with = "set")]
+        as_is: bool,
         /// A JSON file, such as events/messages/capital-call.json.
         file: PathBuf,
         /// Replaces a field: `--set amountCents=100`.

@@ -37,32 +37,29 @@ impl Client {
         })
     }
 
-    /// Sends the message in a file to the queue: with a fresh event id, the stack's own ids and what `set` says.
-    /// Returns the body as sent.
-    pub async fn send(&self, file: &Path, set: &[(String, String)]) -> Result<String> {
+    /// Sends the message in a file to the queue: as it stands, or with a fresh event id, the stack's own ids and what `set`
+    /// says. Returns the body as sent.
+    pub async fn send(&self, file: &Path, set: &[(String, String)], as_is: bool) -> Result<String> {
         let text =
             fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let mut message: Map<String, Value> = serde_json::from_str(&text)
-            .with_context(|| format!("{} is no JSON object", file.display()))?;
-        if message.contains_key("eventId") {
-            message.insert("eventId".to_owned(), request_id().into());
-        }
-        for (field, variable) in SUBSTITUTES {
-            if message.contains_key(field) {
-                message.insert(
-                    field.to_owned(),
-                    serde_json::from_str(self.value(variable)?)?,
-                );
+        let body = if as_is {
+            text
+        } else {
+            let mut message: Map<String, Value> =
+                serde_json::from_str(&text).with_context(|| {
+                    format!(
+                        "{} is no JSON object; --as-is sends anything",
+                        file.display()
+                    )
+                })?;
+            self.adapt(&mut message)?;
+            for (field, value) in set {
+                // What is no JSON is meant as text: `--set currency=EUR`.
+                let value = serde_json::from_str(value).unwrap_or_else(|_| value.as_str().into());
+                message.insert(field.clone(), value);
             }
-        }
-        for (field, value) in set {
-            // What is no JSON is meant as text: `--set currency=EUR`.
-            message.insert(
-                field.clone(),
-                serde_json::from_str(value).unwrap_or_else(|_| value.as_str().into()),
-            );
-        }
-        let body = Value::from(message).to_string();
+            Value::from(message).to_string()
+        };
         let client = queue::client(self.value("AWS_ENDPOINT_URL_SQS")?);
         client
             .send_message()
@@ -71,6 +68,41 @@ impl Client {
             .send()
             .await?;
         Ok(body)
+    }
+
+    /// Makes a sample message one of this stack's: a new event on rows that are there. A reversal takes back the event that
+    /// was sent last for the id that it names.
+    fn adapt(&self, message: &mut Map<String, Value>) -> Result<()> {
+        let mut sent = self.sent_events();
+        if let Some(reversed) = message.get("reversesEventId").and_then(Value::as_str) {
+            let latest = sent.get(reversed).cloned();
+            let latest = latest.with_context(|| {
+                format!("the event {reversed}, which this one takes back, was not sent yet")
+            })?;
+            message.insert("reversesEventId".to_owned(), latest.into());
+        }
+        if let Some(given) = message.get("eventId").and_then(Value::as_str) {
+            let fresh = request_id();
+            sent.insert(given.to_owned(), fresh.clone());
+            message.insert("eventId".to_owned(), fresh.into());
+            fs::write(
+                self.directory.sent_events_file(),
+                serde_json::to_vec(&sent)?,
+            )?;
+        }
+        for (field, variable) in SUBSTITUTES {
+            if message.contains_key(field) {
+                let own = serde_json::from_str(self.value(variable)?)?;
+                message.insert(field.to_owned(), own);
+            }
+        }
+        Ok(())
+    }
+
+    /// By the id in a sample file: the fresh one under which it was sent last.
+    fn sent_events(&self) -> BTreeMap<String, String> {
+        let text = fs::read(self.directory.sent_events_file()).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
     }
 
     /// Calls a function and returns its answer.

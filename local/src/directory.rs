@@ -42,6 +42,11 @@ impl StateDirectory {
         self.0.join("sample.json")
     }
 
+    /// Under which ids the sample messages were sent.
+    pub fn sent_events_file(&self) -> PathBuf {
+        self.0.join("sent-events.json")
+    }
+
     fn claim_file(&self) -> PathBuf {
         self.0.join("stack.pid")
     }
@@ -81,7 +86,7 @@ impl StateDirectory {
     pub async fn stop(&self) -> Result<bool> {
         let holder = self.holder();
         if let Some(holder) = &holder {
-            holder.end(STOP_LIMIT).await;
+            holder.end(STOP_LIMIT).await?;
         }
         let leftovers = ProcessDirectory::open(&self.0)?.end_leftovers().await?;
         self.forget_addresses()?;

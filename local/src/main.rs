@@ -27,7 +27,8 @@ async fn run(command: Command) -> Result<i32> {
         Command::Run(run) => return stack::run(project_directory(), stack_options(run)?).await,
         Command::Seed(seed) => return seed_database(seed).await,
         Command::Stop(directory) => {
-            let stopped = StateDirectory::open(&directory.path())?.stop().await?;
+            let path = directory.path();
+            let stopped = path.exists() && StateDirectory::open(&path)?.stop().await?;
             println!(
                 "{}",
                 if stopped {
@@ -40,11 +41,12 @@ async fn run(command: Command) -> Result<i32> {
         Command::Send {
             file,
             set,
+            as_is,
             directory,
-        } => println!(
-            "{}",
-            Client::open(&directory.path())?.send(&file, &set).await?
-        ),
+        } => {
+            let client = Client::open(&directory.path())?;
+            println!("{}", client.send(&file, &set, as_is).await?);
+        }
         Command::Invoke {
             function,
             payload,

@@ -8,6 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
@@ -63,12 +64,14 @@ impl Identity {
     }
 
     /// Asks the process to end and waits; kills it and its group when it has not ended in time.
-    pub async fn end(&self, grace: Duration) {
+    pub async fn end(&self, grace: Duration) -> Result<()> {
         if !self.is_alive() {
-            return;
+            return Ok(());
         }
-        // An error means that the process ended by itself in between.
-        let _ = kill(Pid::from_raw(self.pid), Signal::SIGTERM);
+        // Any other error means that the process ended by itself in between.
+        if let Err(Errno::EPERM) = kill(Pid::from_raw(self.pid), Signal::SIGTERM) {
+            bail!("the process {} belongs to another user", self.pid);
+        }
         let gone = async {
             while self.is_alive() {
                 sleep(POLL).await;
@@ -78,6 +81,7 @@ impl Identity {
             let _ = killpg(Pid::from_raw(self.pid), Signal::SIGKILL)
                 .or_else(|_| kill(Pid::from_raw(self.pid), Signal::SIGKILL));
         }
+        Ok(())
     }
 }
 
@@ -169,7 +173,7 @@ impl ProcessDirectory {
         for entry in fs::read_dir(&self.pids)? {
             let path = entry?.path();
             if let Some(identity) = Identity::read(&path).filter(Identity::is_alive) {
-                identity.end(STOP_GRACE).await;
+                identity.end(STOP_GRACE).await?;
                 ended += 1;
             }
             fs::remove_file(&path)?;
@@ -276,6 +280,6 @@ mod tests {
             ..own
         };
         assert!(!stranger.is_alive());
-        stranger.end(Duration::ZERO).await;
+        stranger.end(Duration::ZERO).await.unwrap();
     }
 }

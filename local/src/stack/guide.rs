@@ -9,22 +9,26 @@ use crate::gateway::tokens::{SigningKey, TokenScope};
 use crate::template::Template;
 
 /// Long enough for an afternoon with the stack, or a week.
-const TOKEN_TTL_SECONDS: i64 = 7 * 24 * 60 * 60;
+pub(super) const TOKEN_TTL_SECONDS: i64 = 7 * 24 * 60 * 60;
 
 /// Whom the environment file lets in, and to what.
 pub(super) fn identities(
     pointers: &Pointers,
     key: &SigningKey,
     scope: &TokenScope,
+    token: &str,
 ) -> Result<Vec<Variable>> {
-    let token_of = |lp_id: i64| key.token(scope, &format!("lp-{lp_id}"), TOKEN_TTL_SECONDS);
+    let other = format!("lp-{}", pointers.other_lp_id);
     Ok(vec![
-        ("TOKEN", token_of(pointers.lp_id)?),
+        ("TOKEN", token.to_owned()),
         ("LP_ID", pointers.lp_id.to_string()),
         ("FUND_ID", pointers.fund_id.to_string()),
         ("COMMITMENT_ID", pointers.commitment_id.to_string()),
         ("OTHER_LP_ID", pointers.other_lp_id.to_string()),
-        ("OTHER_LP_TOKEN", token_of(pointers.other_lp_id)?),
+        (
+            "OTHER_LP_TOKEN",
+            key.token(scope, &other, TOKEN_TTL_SECONDS)?,
+        ),
         ("JWT_ISSUER", scope.issuer.clone()),
         ("JWT_AUDIENCE", scope.audience.clone()),
     ])
@@ -36,6 +40,7 @@ pub(super) fn text(
     template: &Template,
     addresses: &Addresses,
     pointers: &Pointers,
+    token: &str,
 ) -> String {
     let file = directory.environment_file();
     let file = file.display();
@@ -46,7 +51,12 @@ pub(super) fn text(
         format!("Functions    {}/instances", addresses.invoke),
         format!("Logs         {}/logs", directory.path().display()),
         format!("Environment  {file}"),
-        format!(r#"A token      (. {file}; echo "$TOKEN")"#),
+        String::new(),
+        format!(
+            "A token for LP {}, in the environment as TOKEN:",
+            pointers.lp_id
+        ),
+        token.to_owned(),
         String::new(),
     ];
     for (route, _) in template.routes() {

@@ -152,14 +152,19 @@ impl Stack {
         };
         let addresses = stack.open(&template, &deployment, &key, keys).await?;
         let mut environment = addresses.environment();
-        environment.extend(guide::identities(&pointers, &key, &scope)?);
+        let token = key.token(
+            &scope,
+            &format!("lp-{}", pointers.lp_id),
+            guide::TOKEN_TTL_SECONDS,
+        )?;
+        environment.extend(guide::identities(&pointers, &key, &scope, &token)?);
         environment.extend(database.environment());
         environment.extend(deployment.environment(&template)?);
         environment_file::write(&directory.environment_file(), &environment)?;
         step("Ready");
         say(
             options.quiet,
-            &guide::text(directory, &template, &addresses, &pointers),
+            &guide::text(directory, &template, &addresses, &pointers, &token),
         );
         Ok(stack)
     }
