@@ -47,11 +47,20 @@ create index lp_access_subject_idx on lp_access (subject, lp_id);
 
 -- At most one request is outstanding: the index is the rule, and finds it.
 create unique index view_refreshes_outstanding_idx on view_refreshes ((true)) where started_at is null;
+-- For which day the views stand, and when they last came to: of the refreshes that succeeded, however many have failed since.
+create index view_refreshes_done_idx on view_refreshes (as_of_date, finished_at) where as_of_date is not null;
 
 -- Inserts alone must keep the covering indexes index-only: have the visibility map follow them closely.
 alter table lp_capital_accounts set (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.02);
 alter table lp_performance_snapshots set (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.02);
 alter table fund_performance set (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.02);
--- Marks come and go; what is left of them must not make the probe for them slow.
-alter table touched_commitments set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
-alter table pending_performance set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+alter table fund_cash_flows set (autovacuum_vacuum_insert_scale_factor = 0.02);
+alter table investment_valuations set (autovacuum_vacuum_insert_scale_factor = 0.02);
+-- Marks come and go; what is left of them must not make the probe for them slow. Analysed as often: a plan made while a table
+-- is nearly empty reads it whole, and is kept until statistics say otherwise.
+alter table touched_commitments set (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000);
+alter table pending_performance set (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000);

@@ -95,7 +95,8 @@ begin atomic
         select b.performance_date, b.net_irr, b.annualised, b.flags
         from lp_pooled_performance b
         where b.lp_id = t.lp_id and b.currency = t.currency and b.fund_id is null and b.performance_date <= as_of
-        order by b.performance_date desc
+        -- Sorted as the index is, since the planner does not take `is null` for a constant: one row is read, not the history.
+        order by b.fund_id desc, b.performance_date desc
         limit 1
     ) s on true;
 end;

@@ -14,14 +14,16 @@ use crate::db::Connection;
 use crate::error::Error;
 use crate::ids::LpId;
 use crate::ledger::{
-    Event, Message, Outcome, Reason, Recorded, Refusal, Rewritten, note_unforgotten, parse_message,
-    record,
+    Event, LpRange, Message, Outcome, Reason, Recorded, Refusal, Rewritten, note_unforgotten,
+    parse_message, record,
 };
 use crate::queue::Queue;
-use crate::refresh::{self, Scope};
+use crate::refresh::{self, Rebuilt, Scope};
 
 /// The longest pause between two tries while a part of the infrastructure is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(64);
+/// How long a batch rebuilds before it hands on the rest: a third of what the function may take, as one step takes seconds.
+const LONGEST_REBUILD: Duration = Duration::from_secs(20);
 
 /// What works on batches: the clients, and how to treat what cannot be done now.
 pub struct Worker {
@@ -169,6 +171,7 @@ impl Worker {
         let mut unforgotten = recorded.unforgotten.clone();
         let lp_ids: Vec<i64> = recorded.lp_ids.iter().copied().collect();
         let fund_ids: Vec<i64> = recorded.fund_ids.iter().copied().collect();
+        let mut is_settled = true;
         let App { db, cache, .. } = &self.app;
         for settled in [
             refresh::settle_performance(db, cache, &lp_ids).await,
@@ -178,7 +181,7 @@ impl Worker {
                 Ok(settled) => unforgotten.extend(settled.unforgotten),
                 Err(error) if error.is_infrastructure() => {
                     tracing::warn!(error = %error.chain(), "performance could not be settled now");
-                    return false;
+                    is_settled = false;
                 }
                 // It stays owed, its answers say IRR_PENDING, and every night tries again: the ledger is not at fault.
                 Err(error) => {
@@ -188,7 +191,7 @@ impl Worker {
         }
         let noted = self.note_unforgotten(&unforgotten).await;
         self.request_refresh().await;
-        noted
+        noted && is_settled
     }
 
     /// Leaves a note on the queue of whose answers are still to be forgotten.
@@ -208,36 +211,37 @@ impl Worker {
         }
     }
 
-    /// Recomputes what other systems wrote.
+    /// Recomputes what other systems wrote, and goes on with what an earlier message of such a rebuild left.
     async fn follow_rewrites(&self, deliveries: &mut [Delivery]) {
+        let until = Instant::now() + LONGEST_REBUILD;
         for delivery in deliveries {
-            let Some(Message::Refresh(rewritten)) = delivery.message else {
-                continue;
+            let scope = match delivery.message {
+                Some(Message::Refresh(Rewritten::Lp(lp_id))) => Scope::Lp(lp_id),
+                Some(Message::Refresh(Rewritten::Fund(fund_id))) => Scope::Fund(fund_id),
+                Some(Message::Rebuild(range)) => Scope::Lps(range),
+                _ => continue,
             };
-            delivery.fate = self.follow_rewrite(rewritten).await;
+            delivery.fate = self.follow_rewrite(scope, until).await;
         }
     }
 
-    async fn follow_rewrite(&self, rewritten: Rewritten) -> Fate {
-        let (scope, reason, detail) = match rewritten {
-            Rewritten::Lp(id) => (
-                Scope::Lp(id),
-                Reason::LpNotFound,
-                "there is no LP with this lpId",
-            ),
-            Rewritten::Fund(id) => (
-                Scope::Fund(id),
-                Reason::FundNotFound,
-                "there is no fund with this fundId",
-            ),
+    async fn follow_rewrite(&self, scope: Scope, until: Instant) -> Fate {
+        let App { db, cache, .. } = &self.app;
+        let rebuilt = match refresh::rebuild(db, cache, &self.queue, scope, until).await {
+            Ok(Some(rebuilt)) => self.hand_on(rebuilt.rest).await.map(|()| Some(rebuilt)),
+            other => other,
         };
-        match refresh::rebuild(&self.app.db, &self.app.cache, scope).await {
+        match rebuilt {
             Ok(Some(rebuilt)) => {
-                let noted = self.note_unforgotten(&rebuilt.unforgotten).await;
                 self.request_refresh().await;
-                if noted { Fate::Done } else { Fate::Retry }
+                fate_of(scope, &rebuilt)
             }
-            Ok(None) => Fate::Refused(Refusal::new(reason, detail)),
+            Ok(None) => Fate::Refused(match scope {
+                Scope::Fund(_) => {
+                    Refusal::new(Reason::FundNotFound, "there is no fund with this fundId")
+                }
+                _ => Refusal::new(Reason::LpNotFound, "there is no LP with this lpId"),
+            }),
             Err(error) if error.is_infrastructure() => {
                 tracing::warn!(error = %error.chain(), "a rewrite could not be followed now");
                 Fate::Retry
@@ -249,6 +253,14 @@ impl Worker {
                     refused_by_database(&error),
                 ))
             }
+        }
+    }
+
+    /// Sends what a rebuild has left as a message of its own.
+    async fn hand_on(&self, rest: Option<LpRange>) -> Result<(), Error> {
+        match rest {
+            Some(rest) => self.queue.send(&rest.to_message(), Duration::ZERO).await,
+            None => Ok(()),
         }
     }
 
@@ -364,6 +376,22 @@ impl Delivery {
             .unwrap_or(1)
             .max(1)
     }
+}
+
+/// A rebuild that left out the LP or fund that its message names has not done what the message asks for. Of many, those left
+/// out are in the log, and their performance stays owed.
+fn fate_of(scope: Scope, rebuilt: &Rebuilt) -> Fate {
+    let settled = &rebuilt.settled;
+    let is_left_out = match scope {
+        Scope::Lp(lp_id) => settled.failed_lps.contains(&lp_id),
+        Scope::Fund(fund_id) => settled.failed_funds.contains(&fund_id),
+        Scope::All | Scope::Funds | Scope::Lps(_) => false,
+    };
+    if is_left_out {
+        let detail = "what follows from the data of this LP or fund cannot be computed";
+        return Fate::Refused(Refusal::new(Reason::NotRecordable, detail));
+    }
+    Fate::Done
 }
 
 /// The outcome of a single event that the database refuses.

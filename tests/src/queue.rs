@@ -1,8 +1,10 @@
 //! A queue and a dead-letter queue for each test, deleted at the end.
 
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use serde_json::Value;
+use shared::config::QueueConfig;
+use shared::queue::Queue;
 
 use crate::teardown::{finish, unique_name};
 
@@ -30,6 +32,31 @@ impl Queues {
             queue_url,
             dead_letter_queue_url,
         }
+    }
+
+    /// A sender to both, as the functions have one.
+    pub async fn sender(&self) -> Queue {
+        let config = QueueConfig {
+            queue_url: self.queue_url.clone(),
+            dead_letter_queue_url: self.dead_letter_queue_url.clone(),
+            retry_delays: Vec::new(),
+        };
+        Queue::new(&config).await
+    }
+
+    /// How many messages lie in the queue that are not to be delivered yet.
+    pub async fn delayed(&self) -> i64 {
+        let delayed = QueueAttributeName::ApproximateNumberOfMessagesDelayed;
+        let attributes = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.queue_url)
+            .attribute_names(delayed.clone())
+            .send()
+            .await
+            .expect("a queue answers");
+        let attributes = attributes.attributes.unwrap_or_default();
+        attributes[&delayed].parse().expect("a number")
     }
 
     /// The messages that lie in a queue, taken out of it, with all their attributes.

@@ -4,8 +4,10 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use serde_json::{Value, json};
 use shared::batch::Worker;
 use shared::config::Environment;
+use shared::ledger::LpRange;
 use tests::builders::{
-    World, activity_message, insert_commitment, nav_message, refresh_message, reversal_message,
+    World, activity_message, insert_commitment, insert_fund, nav_message, refresh_message,
+    reversal_message,
 };
 use tests::desk::Desk;
 use tests::queue::Queues;
@@ -332,16 +334,16 @@ async fn with_redis_away_the_message_is_recorded_and_the_forgetting_is_noted() {
 #[tokio::test]
 async fn a_balance_beyond_64_bits_is_refused_and_its_neighbours_are_recorded() {
     let office = Office::open().await;
-    let whole = 9_000_000_000_000_000_000_i64;
-    let sql = "insert into lp_fund_commitments (lp_id, fund_id, commitment_amount_cents, commitment_date) values ($1, $2, $3, '2020-01-01') returning commitment_id";
-    let fund = tests::builders::insert_fund(&office.desk.client, "Vast Fund", "USD").await;
-    let row = office
-        .desk
-        .client
-        .query_one(sql, &[&office.world.lp_id, &fund, &whole])
+    let client = &office.desk.client;
+    let fund = insert_fund(client, "Vast Fund", "USD").await;
+    let vast = insert_commitment(client, office.world.lp_id, fund, 1_000, "2020-01-01").await;
+    // As if thousands of other LPs had promised the most there is.
+    let sql =
+        "update funds set commitments_in_force_cents = 9000000000000000000 where fund_id = $1";
+    client
+        .execute(sql, &[&fund])
         .await
-        .expect("a vast commitment");
-    let vast: i64 = row.get(0);
+        .expect("the fund is vast");
     let increase = |_| {
         activity_message(
             vast,
@@ -381,6 +383,28 @@ async fn a_balance_beyond_64_bits_is_refused_and_its_neighbours_are_recorded() {
             .await,
         1
     );
+}
+
+#[tokio::test]
+async fn the_rest_of_a_rebuild_is_worked_on_as_its_message_says() {
+    let office = Office::open().await;
+    let commitment_id = office.world.commitment_id;
+    let call = activity_message(commitment_id, "capital_call", 60_000, "2020-01-01");
+    office.deliver(&[call.to_string()], 1).await;
+    let spoil = "update lp_performance_snapshots set paid_in_cents = 1";
+    let client = &office.desk.client;
+    client
+        .batch_execute(spoil)
+        .await
+        .expect("a derived row may be spoiled");
+    let rest = LpRange {
+        fund_id: Some(office.world.fund_id),
+        ..LpRange::ALL
+    };
+    assert_eq!(office.deliver(&[rest.to_message()], 1).await, [0_usize; 0]);
+    let paid_in = "select paid_in_cents from lp_performance_snapshots";
+    assert_eq!(office.desk.number(paid_in).await, 60_000);
+    assert_eq!(office.dead_letters().await, []);
 }
 
 #[tokio::test]

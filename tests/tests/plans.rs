@@ -21,6 +21,7 @@ const REVERSED: &str = include_str!("../../shared/src/ledger/reversed.sql");
 const ACCOUNTS: &str = include_str!("../../shared/src/ledger/accounts.sql");
 const ACCOUNT_DAYS: &str = include_str!("../../shared/src/refresh/accounts.sql");
 const FUND_NAVS: &str = include_str!("../../shared/src/refresh/fund_navs.sql");
+const REQUEST: &str = include_str!("../../shared/src/refresh/request.sql");
 const QUIET: &str = include_str!("../../shared/src/refresh/quiet.sql");
 
 /// The tables that grow with the ledger, and the one that grows with every refresh.
@@ -50,6 +51,8 @@ const BUSY: &str = "
     delete from pending_performance where lp_id <= 5;
     insert into view_refreshes (cause, started_at, finished_at, as_of_date)
         select 'activity', now(), now(), current_date from generate_series(1, 2000);
+    insert into view_refreshes (cause, started_at, finished_at, error)
+        select 'activity', now(), now(), 'away' from generate_series(1, 2000);
     insert into lp_access (subject, lp_id) select 'subject ' || s, lp_id from limited_partners, generate_series(1, 50) s;
     insert into received_events (source, event_id, payload_hash, activity_id)
         select 'plans', activity_id::text, decode(repeat('00', 32), 'hex'), activity_id from capital_activities limit 1000;
@@ -196,6 +199,13 @@ fn cases(fund: i64) -> Vec<Case> {
             60.0_f64
         ),
         case!(["view_refreshes_outstanding_idx"], QUIET, today()),
+        case!(
+            ["view_refreshes_done_idx"],
+            REQUEST,
+            5_i64,
+            today(),
+            900.0_f64
+        ),
     ]
 }
 

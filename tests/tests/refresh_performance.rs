@@ -1,35 +1,15 @@
-//! Performance that is owed: for exactly what changed, whoever settles it and in whatever steps, and the same as rebuilt.
+//! Performance that is owed: for exactly what changed, whoever settles it and in whatever steps.
 
 use std::time::Duration;
 
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
-use serde_json::{Value, json};
-use shared::refresh::{
-    Scope, Settled, rebuild, settle_fund_performance, settle_owed, settle_performance,
-};
-use tests::builders::{
-    World, activity_message, fund_nav_message, insert_commitment, insert_fund, insert_lp,
-    nav_message, reversal_message,
-};
+use serde_json::Value;
+use shared::finance::periods::Granularity;
+use shared::ids::{FundId, LpId};
+use shared::refresh::{Settled, settle_fund_performance, settle_owed, settle_performance};
+use shared::reports::{PerformanceHistory, Scope};
+use tests::builders::{World, activity_message, fund_nav_message, insert_commitment, nav_message};
 use tests::desk::Desk;
-
-/// Every derived table, in an order that does not depend on how it was written.
-const DERIVED: [&str; 5] = [
-    "select a from lp_capital_accounts a order by a.lp_id, a.commitment_id, a.account_date",
-    "select s from lp_performance_snapshots s order by s.lp_id, s.commitment_id, s.snapshot_date",
-    "select p from lp_pooled_performance p order by p.lp_id, p.currency, p.fund_id, p.performance_date",
-    "select p from fund_performance p order by p.fund_id, p.performance_date",
-    "select f.fund_id, f.commitments_in_force_cents from funds f order by f.fund_id",
-];
-
-async fn derived(desk: &Desk) -> Vec<String> {
-    let mut rows = Vec::new();
-    for table in DERIVED {
-        rows.extend(desk.rows(table).await);
-    }
-    rows
-}
+use tests::reporting::{ask, today};
 
 async fn settle(desk: &Desk, lp_id: i64) -> Settled {
     settle_performance(&desk.app.db, &desk.app.cache, &[lp_id])
@@ -278,109 +258,40 @@ async fn a_funds_gross_performance_follows_its_flows_valuations_and_navs() {
     );
 }
 
-#[tokio::test]
-async fn rebuilding_the_sample_changes_no_byte() {
-    let desk = Desk::sample().await;
-    let before = derived(&desk).await;
-    desk.client
-        .batch_execute(
-            "update lp_performance_snapshots set net_irr = 1 where lp_id = 1;
-                        delete from lp_capital_accounts where lp_id = 2;
-                        update funds set commitments_in_force_cents = 0 where fund_id = 3;
-                        update fund_performance set moic = 9 where fund_id = 4",
-        )
-        .await
-        .expect("derived rows may be spoiled");
-    assert_ne!(derived(&desk).await, before);
-    for scope in [Scope::Lp(1), Scope::Lp(2), Scope::Fund(3), Scope::Fund(4)] {
-        let rebuilt = rebuild(&desk.app.db, &desk.app.cache, scope)
-            .await
-            .expect("it is rebuilt");
-        assert!(rebuilt.is_some());
-    }
-    assert!(derived(&desk).await == before, "the rebuilt rows differ");
-    let nobody = rebuild(&desk.app.db, &desk.app.cache, Scope::Lp(1_000_000)).await;
-    assert_eq!(nobody.expect("it ends"), None);
-}
-
-/// A random message about one of the commitments, between 2019 and two years ahead.
-fn random_message(random: &mut StdRng, commitments: &[i64], recorded: &[Value]) -> Value {
-    let commitment_id = commitments[random.random_range(0..commitments.len())];
-    let amount_cents = random.random_range(1..500_000);
-    let date = format!(
-        "{}-{:02}-{:02}",
-        random.random_range(2019..=2028),
-        random.random_range(1..=12),
-        random.random_range(1..=28)
-    );
-    match random.random_range(0..10) {
-        0..=2 => nav_message(commitment_id, amount_cents, &date, &date),
-        3 if !recorded.is_empty() => {
-            let of = &recorded[random.random_range(0..recorded.len())];
-            let is_entry = of["type"] != json!(null) && of["reversesEventId"] == json!(null);
-            if is_entry {
-                reversal_message(of)
-            } else {
-                of.clone()
-            }
-        }
-        4 => activity_message(commitment_id, "commitment_increase", amount_cents, &date),
-        5 | 6 => activity_message(
-            commitment_id,
-            "recallable_distribution",
-            amount_cents,
-            &date,
-        ),
-        _ => activity_message(commitment_id, "capital_call", amount_cents, &date),
-    }
+/// The points of the history of what the LP has in the fund.
+async fn fund_history(desk: &Desk, world: &World) -> Vec<Value> {
+    let question = PerformanceHistory {
+        lp_id: LpId::try_from(world.lp_id).expect("an id"),
+        scope: Scope::Fund(FundId::try_from(world.fund_id).expect("an id")),
+        start: None,
+        end: None,
+        granularity: Granularity::Quarterly,
+        as_of: today(),
+    };
+    let answer = ask(desk, &question).await;
+    answer["series"][0]["points"]
+        .as_array()
+        .expect("points")
+        .clone()
 }
 
 #[tokio::test]
-async fn random_histories_settled_bit_by_bit_are_what_a_rebuild_makes_of_them() {
-    for seed in 0..6 {
-        let mut random = StdRng::seed_from_u64(seed);
-        let desk = Desk::empty().await;
-        let client = &desk.client;
-        let lps = [
-            insert_lp(client, "One").await,
-            insert_lp(client, "Other").await,
-        ];
-        let funds = [
-            insert_fund(client, "A", "USD").await,
-            insert_fund(client, "B", "USD").await,
-        ];
-        let mut commitments = Vec::new();
-        for (lp, fund) in [(0, 0), (0, 1), (1, 1)] {
-            commitments.push(
-                insert_commitment(client, lps[lp], funds[fund], 9_000_000, "2020-03-01").await,
-            );
-        }
-        let mut recorded: Vec<Value> = Vec::new();
-        for step in 0..12 {
-            if step == 6 {
-                commitments.push(
-                    insert_commitment(client, lps[0], funds[0], 1_000_000, "2021-06-01").await,
-                );
-            }
-            let size = random.random_range(1..4);
-            let batch: Vec<Value> = (0..size)
-                .map(|_| random_message(&mut random, &commitments, &recorded))
-                .collect();
-            desk.record(&batch.iter().collect::<Vec<_>>()).await;
-            recorded.extend(batch);
-            if random.random_bool(0.6) {
-                settle_owed(&desk.app.db, &desk.app.cache)
-                    .await
-                    .expect("it is settled");
-            }
-        }
-        settle_owed(&desk.app.db, &desk.app.cache)
-            .await
-            .expect("it is settled");
-        let before = derived(&desk).await;
-        rebuild(&desk.app.db, &desk.app.cache, Scope::All)
-            .await
-            .expect("it is rebuilt");
-        assert_eq!(derived(&desk).await, before, "seed {seed}");
-    }
+async fn until_the_pool_of_a_fund_is_settled_its_first_commitment_stands_in_and_says_so() {
+    let desk = Desk::empty().await;
+    let world = World::insert(&desk.client).await;
+    let call = activity_message(world.commitment_id, "capital_call", 60_000, "2020-01-01");
+    let nav = nav_message(world.commitment_id, 66_000, "2020-12-31", "2021-02-01");
+    desk.record(&[&call, &nav]).await;
+    settle(&desk, world.lp_id).await;
+    let (lp_id, fund_id) = (world.lp_id, world.fund_id);
+    insert_commitment(&desk.client, lp_id, fund_id, 50_000, "2022-01-01").await;
+    let pending = fund_history(&desk, &world).await;
+    let shown = |point: &Value| (point["date"].clone(), point["navCents"].clone());
+    assert_eq!(pending.len(), 1);
+    let flagged = |point: &Value| point["flags"].to_string().contains("IRR_PENDING");
+    assert!(flagged(&pending[0]));
+    settle(&desk, lp_id).await;
+    let settled = fund_history(&desk, &world).await;
+    assert_eq!(shown(&settled[0]), shown(&pending[0]));
+    assert!(!flagged(&settled[0]));
 }

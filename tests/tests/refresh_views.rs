@@ -1,12 +1,9 @@
-//! The views: what a refresh sees and clears, who asks for one and when, and that they say what their definitions say.
+//! The views: what a refresh sees and clears, and that they say what their definitions say.
 
 use std::time::Duration;
 
-use shared::config::{QueueConfig, RefreshConfig};
-use shared::queue::Queue;
 use shared::refresh::{
-    Cause, Refreshed, count_drift, refresh_requested_views, refresh_views, request_refresh,
-    settle_owed, settle_performance, work_the_night,
+    Cause, Refreshed, count_drift, refresh_views, settle_owed, settle_performance, work_the_night,
 };
 use tests::builders::{World, activity_message, nav_message};
 use tests::desk::Desk;
@@ -14,31 +11,11 @@ use tests::queue::Queues;
 
 const MARKS: &str = "select count(*) from touched_commitments";
 const OUTSTANDING: &str = "select count(*) from view_refreshes where started_at is null";
-const CONFIG: RefreshConfig = RefreshConfig {
-    debounce: Duration::from_millis(100),
-    database_share_percent: 5,
-};
-
 async fn refresh(desk: &Desk) -> Refreshed {
     refresh_views(&desk.app.db, desk.app.clock, Cause::Activity, None)
         .await
         .expect("the views are refreshed")
         .expect("nobody else refreshes")
-}
-
-async fn queue(queues: &Queues) -> Queue {
-    let config = QueueConfig {
-        queue_url: queues.queue_url.clone(),
-        dead_letter_queue_url: queues.dead_letter_queue_url.clone(),
-        retry_delays: Vec::new(),
-    };
-    Queue::new(&config).await
-}
-
-async fn request(desk: &Desk, queue: &Queue) -> bool {
-    request_refresh(&desk.app.db, queue, &CONFIG, desk.app.clock)
-        .await
-        .expect("a refresh is asked for")
 }
 
 /// Records a call of 600.00 and settles its performance.
@@ -163,104 +140,19 @@ async fn an_entry_dated_ahead_keeps_its_mark_until_its_day() {
     let desk = Desk::empty().await;
     let world = World::insert(&desk.client).await;
     call(&desk, &world, "9000-01-01").await;
+    for _ in 0..3 {
+        call(&desk, &world, "2020-02-01").await;
+    }
+    call(&desk, &world, "8000-01-01").await;
     refresh(&desk).await;
-    assert!(
-        desk.number(MARKS).await >= 2,
-        "the entry's mark and its performance's stay"
-    );
-    assert_eq!(
-        desk.number("select count(*) from touched_commitments where latest_date < '9000-01-01'")
-            .await,
-        0
-    );
-}
-
-#[tokio::test]
-async fn at_most_one_request_is_outstanding_and_one_whose_message_was_lost_is_sent_again() {
-    let (desk, queues) = (Desk::empty().await, Queues::create().await);
-    let queue = queue(&queues).await;
-    assert!(!request(&desk, &queue).await, "there is nothing to refresh");
-    let world = World::insert(&desk.client).await;
-    call(&desk, &world, "2020-01-01").await;
-    assert!(request(&desk, &queue).await);
-    assert!(!request(&desk, &queue).await);
-    assert_eq!(desk.number(OUTSTANDING).await, 1);
-    let messages = queues.take_all(&queues.queue_url).await;
-    assert_eq!(messages.len(), 1);
-    assert_eq!(
-        messages[0].body(),
-        Some(r#"{"schema":"lp-reporting/views/1"}"#)
-    );
-    desk.client
-        .batch_execute(
-            "update view_refreshes set due_at = clock_timestamp() - interval '61 seconds'",
-        )
-        .await
-        .expect("time passes");
-    assert!(request(&desk, &queue).await);
-    assert_eq!(desk.number(OUTSTANDING).await, 1);
-}
-
-#[tokio::test]
-async fn requests_are_due_so_late_that_refreshing_keeps_to_its_share() {
-    let (desk, queues) = (Desk::empty().await, Queues::create().await);
-    let queue = queue(&queues).await;
-    let world = World::insert(&desk.client).await;
-    call(&desk, &world, "2020-01-01").await;
-    desk.client
-        .batch_execute("insert into view_refreshes (cause, started_at, finished_at, as_of_date)
-                        values ('activity', clock_timestamp() - interval '10 seconds', clock_timestamp(), current_date)")
-        .await
-        .expect("there was a refresh");
-    assert!(request(&desk, &queue).await);
-    // Ten seconds of work are a twentieth of two hundred.
-    let seconds = "select round(extract(epoch from due_at - requested_at))::bigint from view_refreshes where started_at is null";
-    let seconds = desk.number(seconds).await;
-    assert!((188..=190).contains(&seconds), "{seconds}");
-}
-
-#[tokio::test]
-async fn the_message_of_a_request_refreshes_and_a_stray_one_does_nothing() {
-    let (desk, queues) = (Desk::empty().await, Queues::create().await);
-    let queue = queue(&queues).await;
-    let serve = async || {
-        refresh_requested_views(&desk.app.db, &queue, &CONFIG, desk.app.clock)
-            .await
-            .expect("the message is served")
-    };
-    assert!(!serve().await);
-    assert_eq!(desk.number("select count(*) from view_refreshes").await, 0);
-    let world = World::insert(&desk.client).await;
-    call(&desk, &world, "2020-01-01").await;
-    assert!(request(&desk, &queue).await);
-    assert!(serve().await);
-    assert_eq!(
-        (desk.number(MARKS).await, desk.number(OUTSTANDING).await),
-        (0, 0)
-    );
-    assert!(!serve().await);
-    assert_eq!(
-        desk.number("select count(*) from view_refreshes where as_of_date is not null")
-            .await,
-        1
-    );
-}
-
-#[tokio::test]
-async fn a_request_that_meets_another_refresh_is_put_off() {
-    let (desk, queues) = (Desk::empty().await, Queues::create().await);
-    let queue = queue(&queues).await;
-    let world = World::insert(&desk.client).await;
-    call(&desk, &world, "2020-01-01").await;
-    let other = desk.database.connect().await;
-    let lock = format!("select pg_advisory_lock({})", 0x6c70_2d76_6965_7773_i64);
-    other
-        .batch_execute(&lock)
-        .await
-        .expect("another refresh is under way");
-    let served = refresh_requested_views(&desk.app.db, &queue, &CONFIG, desk.app.clock).await;
-    assert!(!served.expect("the message is served"));
-    assert!(desk.number(MARKS).await > 0);
+    let marks = "select commitment_id, lp_id, fund_id, latest_date from touched_commitments";
+    let World {
+        lp_id,
+        fund_id,
+        commitment_id,
+    } = world;
+    let last = format!("({commitment_id},{lp_id},{fund_id},9000-01-01)");
+    assert_eq!(desk.rows(marks).await, [last], "one is enough, the last");
 }
 
 #[tokio::test]
@@ -323,6 +215,8 @@ async fn the_night_reports_drift_and_ends_it() {
     call(&desk, &world, "2020-01-01").await;
     refresh(&desk).await;
     let (db, cache, clock) = (&desk.app.db, &desk.app.cache, desk.app.clock);
+    let queues = Queues::create().await;
+    let queue = queues.sender().await;
     assert_eq!(count_drift(db, clock).await.expect("it is counted"), 0);
     // Marked, a difference is no drift: readers do not use the view.
     call(&desk, &world, "2020-02-01").await;
@@ -331,7 +225,7 @@ async fn the_night_reports_drift_and_ends_it() {
         .batch_execute("delete from touched_commitments")
         .await
         .expect("marks can be lost");
-    let night = work_the_night(db, cache, clock)
+    let night = work_the_night(db, cache, &queue, clock)
         .await
         .expect("the night passes");
     assert_eq!(
@@ -343,10 +237,26 @@ async fn the_night_reports_drift_and_ends_it() {
             .await,
         6
     );
-    let night = work_the_night(db, cache, clock)
+    let night = work_the_night(db, cache, &queue, clock)
         .await
         .expect("the night passes");
     assert_eq!(night.drift_rows, 0);
+}
+
+#[tokio::test]
+async fn the_night_forgets_refreshes_of_last_quarter() {
+    let (desk, queues) = (Desk::empty().await, Queues::create().await);
+    desk.client
+        .batch_execute("insert into view_refreshes (cause, started_at, error) values
+                        ('activity', clock_timestamp() - interval '91 days', 'old'), ('activity', clock_timestamp() - interval '89 days', 'recent')")
+        .await
+        .expect("there is a history");
+    let queue = queues.sender().await;
+    work_the_night(&desk.app.db, &desk.app.cache, &queue, desk.app.clock)
+        .await
+        .expect("the night passes");
+    let left = "select coalesce(error, cause) from view_refreshes order by refresh_id";
+    assert_eq!(desk.rows(left).await, ["(recent)", "(nightly)"]);
 }
 
 #[tokio::test]
@@ -360,7 +270,9 @@ async fn the_night_settles_what_is_still_owed() {
         "2020-01-01",
     )])
     .await;
-    let night = work_the_night(&desk.app.db, &desk.app.cache, desk.app.clock)
+    let queues = Queues::create().await;
+    let queue = queues.sender().await;
+    let night = work_the_night(&desk.app.db, &desk.app.cache, &queue, desk.app.clock)
         .await
         .expect("the night passes");
     assert_eq!(night.settled.lps, 1);

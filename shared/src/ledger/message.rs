@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::fields::{Fields, LARGEST_AMOUNT_CENTS, cents, malformed};
@@ -25,6 +25,8 @@ pub enum Message {
     Views,
     /// The system's note to itself that the cache could not be told.
     Forget(OwedForgetting),
+    /// The system's note to itself of LPs that are still to be rebuilt.
+    Rebuild(LpRange),
 }
 
 /// Whose data were written directly.
@@ -51,6 +53,41 @@ pub struct OwedForgetting {
 impl OwedForgetting {
     /// The schema of these messages.
     pub const SCHEMA: &'static str = "lp-reporting/forget/1";
+}
+
+/// LPs by their ids, with all that they have or with what they have in one fund. As a message, those that are still to be
+/// rebuilt: a rebuild goes on in steps, each a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LpRange {
+    /// The first.
+    pub from_lp_id: i64,
+    /// The last, itself included.
+    pub to_lp_id: i64,
+    /// Only what they have in this fund.
+    pub fund_id: Option<i64>,
+}
+
+impl LpRange {
+    /// The schema of these messages.
+    pub const SCHEMA: &'static str = "lp-reporting/rebuild/1";
+    /// Everyone, with everything.
+    pub const ALL: Self = Self {
+        from_lp_id: 1,
+        to_lp_id: i64::MAX,
+        fund_id: None,
+    };
+
+    /// The message that asks for the range.
+    #[must_use]
+    pub fn to_message(self) -> String {
+        let mut message = json!({
+            "schema": Self::SCHEMA, "fromLpId": self.from_lp_id, "toLpId": self.to_lp_id,
+        });
+        if let Some(fund_id) = self.fund_id {
+            message["fundId"] = fund_id.into();
+        }
+        message.to_string()
+    }
 }
 
 /// The schema of a request to refresh the views.
@@ -146,6 +183,7 @@ pub fn parse_message(body: &str) -> Result<Message, Refusal> {
         "lp-reporting/fund-nav/1" => event(object, fund_nav),
         "lp-reporting/refresh/1" => refresh(Fields::of(object)),
         VIEWS_SCHEMA => Ok(Message::Views),
+        LpRange::SCHEMA => rebuild(Fields::of(object)),
         OwedForgetting::SCHEMA => serde_json::from_value(Value::Object(object))
             .map(Message::Forget)
             .map_err(|_| malformed("the forgetting that is owed cannot be read")),
@@ -246,6 +284,17 @@ fn refresh(mut fields: Fields) -> Result<Message, Refusal> {
     };
     fields.finish()?;
     Ok(Message::Refresh(rewritten))
+}
+
+fn rebuild(mut fields: Fields) -> Result<Message, Refusal> {
+    fields.take("schema");
+    let range = LpRange {
+        from_lp_id: fields.id("fromLpId")?,
+        to_lp_id: fields.id("toLpId")?,
+        fund_id: fields.optional_id("fundId")?,
+    };
+    fields.finish()?;
+    Ok(Message::Rebuild(range))
 }
 
 fn hash(content: &Value) -> [u8; 32] {

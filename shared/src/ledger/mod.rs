@@ -18,7 +18,7 @@ pub(crate) use forgetting::commit_and_forget;
 pub use forgetting::note_unforgotten;
 pub(crate) use lock::lock_lps;
 pub use message::{
-    Activity, Event, Fact, Message, NavReport, OwedForgetting, Rewritten, VIEWS_SCHEMA,
+    Activity, Event, Fact, LpRange, Message, NavReport, OwedForgetting, Rewritten, VIEWS_SCHEMA,
     parse_message,
 };
 pub use record::{Outcome, Recorded, record};

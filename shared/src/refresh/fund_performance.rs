@@ -19,7 +19,7 @@ use crate::finance::performance::NavReport;
 use crate::ledger::{commit_and_forget, lock_lps};
 
 /// Computes what is owed to the funds themselves and writes it, a fund a transaction. What its LPs' cached answers say of
-/// its performance and its holdings is forgotten with it.
+/// its performance and its holdings is forgotten with it. One that cannot be computed keeps no other from being settled.
 pub async fn settle_fund_performance(
     db: &Database,
     cache: &Cache,
@@ -28,7 +28,13 @@ pub async fn settle_fund_performance(
     let mut settled = Settled::default();
     let mut connection = db.connection().await?;
     for &fund_id in fund_ids {
-        settled.add(settle_fund(&mut connection, cache, fund_id).await?);
+        match settle_fund(&mut connection, cache, fund_id).await {
+            Err(error) if !error.is_infrastructure() => {
+                tracing::error!(fund_id, error = %error.chain(), "the performance of a fund could not be settled");
+                settled.failed_funds.insert(fund_id);
+            }
+            outcome => settled.add(outcome?),
+        }
     }
     Ok(settled)
 }
@@ -59,9 +65,9 @@ async fn settle_fund(
     let tags = TagSet::of(&[Tag::Performance, Tag::Holdings]);
     let changes: Vec<_> = lps.iter().map(|&lp_id| (lp_id, tags)).collect();
     Ok(Settled {
-        lps: 0,
         funds: 1,
         unforgotten: commit_and_forget(transaction, cache, &changes).await?,
+        ..Settled::default()
     })
 }
 

@@ -7,6 +7,7 @@ mod history;
 mod nightly;
 mod performance;
 mod rebuild;
+mod rebuild_lps;
 mod requests;
 mod rows;
 mod series;
@@ -18,7 +19,7 @@ pub use drift::count_drift;
 pub use fund_performance::settle_fund_performance;
 pub use nightly::{Night, settle_owed, work_the_night};
 pub use performance::settle_performance;
-pub use rebuild::{Scope, rebuild};
+pub use rebuild::{Rebuilt, Scope, hand_on, rebuild};
 pub use requests::{refresh_requested_views, request_refresh};
 pub use views::{Cause, Refreshed, refresh_views};
 
@@ -29,6 +30,10 @@ pub struct Settled {
     pub lps: usize,
     /// How many funds had.
     pub funds: usize,
+    /// LPs that could not be computed: it stays owed to them, their answers say so, and every night tries again.
+    pub failed_lps: BTreeSet<i64>,
+    /// Funds that could not be.
+    pub failed_funds: BTreeSet<i64>,
     /// LPs whose cached answers could not be forgotten because Redis did not answer: the caller has to see to it.
     pub unforgotten: BTreeSet<i64>,
 }
@@ -38,6 +43,8 @@ impl Settled {
     pub fn add(&mut self, further: Self) {
         self.lps += further.lps;
         self.funds += further.funds;
+        self.failed_lps.extend(further.failed_lps);
+        self.failed_funds.extend(further.failed_funds);
         self.unforgotten.extend(further.unforgotten);
     }
 }

@@ -16,10 +16,10 @@ use crate::ids::LpId;
 use crate::ledger::{commit_and_forget, lock_lps};
 
 /// LPs settled in one transaction: it holds their locks, and their whole history in memory, so it has to be short.
-const LPS_AT_ONCE: usize = 20;
+pub(super) const LPS_AT_ONCE: usize = 20;
 
 /// Computes what is owed to the LPs and writes it, a bounded number of them a transaction. Whoever is owed nothing costs a
-/// lock and a probe.
+/// lock and a probe. One that cannot be computed is left out, and keeps nobody else from being settled.
 pub async fn settle_performance(
     db: &Database,
     cache: &Cache,
@@ -28,14 +28,38 @@ pub async fn settle_performance(
     let mut settled = Settled::default();
     let mut connection = db.connection().await?;
     for some in lp_ids.chunks(LPS_AT_ONCE) {
-        settled.add(settle_lps(&mut connection, cache, some).await?);
+        settled.add(match settle_lps(&mut connection, cache, some).await {
+            Err(error) if !error.is_infrastructure() => {
+                settle_each(&mut connection, cache, some).await?
+            }
+            outcome => outcome?,
+        });
+    }
+    Ok(settled)
+}
+
+/// LPs one by one, when together they could not be settled.
+async fn settle_each(
+    connection: &mut Connection,
+    cache: &Cache,
+    lp_ids: &[i64],
+) -> Result<Settled, Error> {
+    let mut settled = Settled::default();
+    for &lp_id in lp_ids {
+        match settle_lps(connection, cache, &[lp_id]).await {
+            Err(error) if !error.is_infrastructure() => {
+                tracing::error!(lp_id, error = %error.chain(), "the performance of an LP could not be settled");
+                settled.failed_lps.insert(lp_id);
+            }
+            outcome => settled.add(outcome?),
+        }
     }
     Ok(settled)
 }
 
 /// One transaction: the same lock as recording takes, then, in later statements, which see what was committed while it
 /// waited, the reading. Only the rows of the list that were read are settled: what comes later stays owed.
-async fn settle_lps(
+pub(super) async fn settle_lps(
     connection: &mut Connection,
     cache: &Cache,
     lp_ids: &[i64],
@@ -58,8 +82,8 @@ async fn settle_lps(
         .collect();
     Ok(Settled {
         lps: owed_to.len(),
-        funds: 0,
         unforgotten: commit_and_forget(transaction, cache, &changes).await?,
+        ..Settled::default()
     })
 }
 
@@ -70,6 +94,7 @@ fn read_pending(row: &Row) -> Pending {
         fund_id: row.get("fund_id"),
         commitment_id: row.get("commitment_id"),
         from_date: row.get("from_date"),
+        is_pooled: row.get("is_pooled"),
     }
 }
 

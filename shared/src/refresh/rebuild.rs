@@ -1,74 +1,125 @@
-//! Everything derived, made again from the truth, to the same bytes as recording and settling make it bit by bit.
+//! Everything derived, made again from the truth, to the same bytes as recording and settling make it bit by bit. It goes on
+//! in steps that are committed one by one: whoever dies or runs out of time loses one step, and names what is left.
 
-use chrono::NaiveDate;
-use tokio_postgres::Row;
+use std::time::{Duration, Instant};
 
 use super::Settled;
 use super::fund_performance::{lock_fund, settle_fund_performance};
-use super::performance::settle_performance;
-use crate::cache::{Cache, TagSet};
+use super::rebuild_lps::rebuild_range;
+use crate::cache::{Cache, Closure, Tag, TagSet};
 use crate::db::{self, Connection, Database};
 use crate::error::Error;
-use crate::ledger::{ChangedAccount, commit_and_forget, lock_lps, refresh_accounts};
+use crate::ids::LpId;
+use crate::ledger::{LpRange, lock_lps, note_unforgotten};
+use crate::queue::Queue;
 
-/// LPs whose accounts are made again in one transaction.
-const LPS_AT_ONCE: i64 = 20;
+/// LPs whose cached shares are forgotten at once: well within the time that the cache allows itself.
+const NEIGHBOURS_AT_ONCE: usize = 1_000;
+/// LPs that one message hands on: minutes of work at the full size, a part of which each message does.
+const LPS_A_MESSAGE: i64 = 100;
 
 /// Whose derived rows are made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Everyone's.
+    /// Everyone's: first every fund's, then every LP's.
     All,
+    /// Every fund's own: gross performance and commitments in force.
+    Funds,
     /// An LP's.
     Lp(i64),
-    /// A fund's, and those of every LP that has committed to it.
+    /// A fund's own, and what its LPs have in it, with the pools that it enters.
     Fund(i64),
+    /// Those of some LPs.
+    Lps(LpRange),
 }
 
-/// Rebuilds capital accounts, performance, gross performance and commitments in force of the scope, a bounded part of it a
-/// transaction, and forgets what the cache has of it. The views see it at their next refresh, and the marks say so. `None`
-/// when there is no such LP or fund.
-pub async fn rebuild(db: &Database, cache: &Cache, scope: Scope) -> Result<Option<Settled>, Error> {
-    let mut rebuilt = Settled::default();
-    let mut after = 0;
-    loop {
-        let lp_ids = next_lps(db, scope, after).await?;
-        let Some(&last) = lp_ids.last() else { break };
-        rebuilt.add(rebuild_lps(db, cache, &lp_ids).await?);
-        tracing::info!(lps = rebuilt.lps, "rebuilding");
-        after = last;
-    }
-    for fund_id in funds(db, scope).await? {
-        rebuilt.add(rebuild_fund(db, cache, fund_id).await?);
-    }
-    let found = scope == Scope::All || rebuilt.lps > 0 || rebuilt.funds > 0;
-    Ok(found.then_some(rebuilt))
+/// What a rebuild has done, and what it left.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// What was made again. Cached answers that Redis did not forget are noted on the queue already.
+    pub settled: Settled,
+    /// The LPs that were not reached in time.
+    pub rest: Option<LpRange>,
 }
 
-/// The next LPs of the scope in the order of their ids.
-async fn next_lps(db: &Database, scope: Scope, after: i64) -> Result<Vec<i64>, Error> {
-    let connection = db.connection().await?;
-    let (condition, id) = match scope {
-        Scope::All => ("$2 = 0", 0),
-        Scope::Lp(lp_id) => ("l.lp_id = $2", lp_id),
-        Scope::Fund(fund_id) => (
-            "exists (select from lp_fund_commitments c where c.lp_id = l.lp_id and c.fund_id = $2)",
-            fund_id,
-        ),
+/// Rebuilds capital accounts, performance, gross performance and commitments in force of the scope, and forgets what the cache
+/// has of it. Once `until` has come no further LPs are begun. The views see it at their next refresh, and the marks say so.
+/// `None` when there is no such LP or fund.
+pub async fn rebuild(
+    db: &Database,
+    cache: &Cache,
+    queue: &Queue,
+    scope: Scope,
+    until: Instant,
+) -> Result<Option<Rebuilt>, Error> {
+    if let Scope::Lp(lp_id) = scope {
+        forget_shares(db, cache, queue, lp_id).await?;
+    }
+    let funds = fund_ids(db, scope).await?;
+    let mut settled = Settled::default();
+    for &fund_id in &funds {
+        let step = rebuild_fund(db, cache, fund_id).await?;
+        note_unforgotten(queue, &step.unforgotten).await?;
+        settled.add(step);
+    }
+    let mut rebuilt = match lps(scope) {
+        Some(range) => rebuild_range(db, cache, queue, range, until).await?,
+        None => Rebuilt::default(),
     };
-    let sql = format!(
-        "select l.lp_id from limited_partners l where l.lp_id > $1::bigint and {} order by l.lp_id limit $3::bigint",
-        condition.replace("$2", "$2::bigint")
-    );
-    let rows = db::query(&connection, &sql, &[&after, &id, &LPS_AT_ONCE]).await?;
-    Ok(rows.iter().map(|row| row.get("lp_id")).collect())
+    rebuilt.settled.add(settled);
+    let is_found = match scope {
+        Scope::All | Scope::Funds | Scope::Lps(_) => true,
+        Scope::Fund(_) => !funds.is_empty(),
+        Scope::Lp(_) => rebuilt.settled.lps > 0 || !rebuilt.settled.failed_lps.is_empty(),
+    };
+    Ok(is_found.then_some(rebuilt))
 }
 
-async fn funds(db: &Database, scope: Scope) -> Result<Vec<i64>, Error> {
+/// Asks for the rest of a rebuild by messages, which any number of invocations may work on. Returns how many.
+pub async fn hand_on(db: &Database, queue: &Queue, rest: LpRange) -> Result<usize, Error> {
+    let connection = db.connection().await?;
+    let LpRange {
+        from_lp_id,
+        to_lp_id,
+        fund_id,
+    } = rest;
+    let bounds: db::Values<'_> = &[&from_lp_id, &to_lp_id, &LPS_A_MESSAGE];
+    let parts = db::query(&connection, include_str!("parts.sql"), bounds).await?;
+    for part in &parts {
+        let part = LpRange {
+            from_lp_id: part.get("from_lp_id"),
+            to_lp_id: part.get("to_lp_id"),
+            fund_id,
+        };
+        queue.send(&part.to_message(), Duration::ZERO).await?;
+    }
+    Ok(parts.len())
+}
+
+/// The LPs of a scope.
+fn lps(scope: Scope) -> Option<LpRange> {
+    match scope {
+        Scope::All => Some(LpRange::ALL),
+        Scope::Funds => None,
+        Scope::Lp(lp_id) => Some(LpRange {
+            from_lp_id: lp_id,
+            to_lp_id: lp_id,
+            fund_id: None,
+        }),
+        Scope::Fund(fund_id) => Some(LpRange {
+            fund_id: Some(fund_id),
+            ..LpRange::ALL
+        }),
+        Scope::Lps(range) => Some(range),
+    }
+}
+
+/// The funds of a scope whose own figures are rebuilt.
+async fn fund_ids(db: &Database, scope: Scope) -> Result<Vec<i64>, Error> {
     let fund_id = match scope {
-        Scope::All => None,
+        Scope::All | Scope::Funds => None,
         Scope::Fund(fund_id) => Some(fund_id),
-        Scope::Lp(_) => return Ok(Vec::new()),
+        Scope::Lp(_) | Scope::Lps(_) => return Ok(Vec::new()),
     };
     let connection = db.connection().await?;
     let sql = "select f.fund_id from funds f where f.fund_id = coalesce($1::bigint, f.fund_id) order by f.fund_id";
@@ -76,45 +127,47 @@ async fn funds(db: &Database, scope: Scope) -> Result<Vec<i64>, Error> {
     Ok(rows.iter().map(|row| row.get("fund_id")).collect())
 }
 
-/// First the accounts, with marks and with everything owed, in a transaction; then what is owed is settled as always. In
-/// between answers say that their rates are pending.
-async fn rebuild_lps(db: &Database, cache: &Cache, lp_ids: &[i64]) -> Result<Settled, Error> {
-    let mut connection = db.connection().await?;
-    let transaction = connection.transaction().await?;
-    let lps = lock_lps(&transaction, lp_ids, &[]).await?;
-    let rows = db::query(&transaction, include_str!("commitments.sql"), &[&lp_ids]).await?;
-    let changed: Vec<ChangedAccount> = rows.iter().map(from_the_beginning).collect();
-    db::execute(&transaction, include_str!("prune_accounts.sql"), &[&lp_ids]).await?;
-    refresh_accounts(&transaction, &changed).await?;
-    db::execute(&transaction, include_str!("owe_lps.sql"), &[&lp_ids]).await?;
-    // Without a commitment there is nothing to settle, and nothing that could be pooled.
-    let sql = "delete from lp_pooled_performance p where p.lp_id = any ($1::bigint[])
-               and not exists (select from lp_fund_commitments c where c.lp_id = p.lp_id)";
-    db::execute(&transaction, sql, &[&lp_ids]).await?;
-    let changes: Vec<_> = lps.iter().map(|&lp_id| (lp_id, TagSet::ALL)).collect();
-    let unforgotten = commit_and_forget(transaction, cache, &changes).await?;
-    drop(connection);
-    let mut rebuilt = settle_performance(db, cache, lp_ids).await?;
-    rebuilt.lps = lp_ids.len();
-    rebuilt.unforgotten.extend(unforgotten);
-    Ok(rebuilt)
-}
-
-fn from_the_beginning(row: &Row) -> ChangedAccount {
-    ChangedAccount {
-        lp_id: row.get("lp_id"),
-        fund_id: row.get("fund_id"),
-        commitment_id: row.get("commitment_id"),
-        from_date: NaiveDate::from_yo_opt(1, 1).unwrap_or_default(),
+/// A commitment that came, went or changed moves every share of its fund, so the holdings of the fund's other LPs are forgotten.
+/// The change was committed before its message was sent: there is nothing to close. Before the LP is rebuilt, since a
+/// commitment that is gone is known only from what is still owed for it.
+async fn forget_shares(
+    db: &Database,
+    cache: &Cache,
+    queue: &Queue,
+    lp_id: i64,
+) -> Result<(), Error> {
+    let connection = db.connection().await?;
+    let rows = db::query(&connection, include_str!("neighbours.sql"), &[&lp_id]).await?;
+    let neighbours: Vec<LpId> = rows.iter().map(|row| row.get("lp_id")).collect();
+    let tags = TagSet::of(&[Tag::Holdings]);
+    for some in neighbours.chunks(NEIGHBOURS_AT_ONCE) {
+        let closure = Closure::new(some.iter().map(|&lp_id| (lp_id, tags)));
+        if let Err(error) = cache.open(&closure).await {
+            tracing::warn!(error = %error.chain(), "cached shares could not be forgotten");
+            note_unforgotten(queue, &some.iter().map(|lp_id| lp_id.get()).collect()).await?;
+        }
     }
+    Ok(())
 }
 
 /// The fund's commitments in force, and its whole gross performance as owed and settled. LPs are locked first, as always.
 async fn rebuild_fund(db: &Database, cache: &Cache, fund_id: i64) -> Result<Settled, Error> {
     let mut connection = db.connection().await?;
-    owe_fund(&mut connection, fund_id).await?;
+    let owed = owe_fund(&mut connection, fund_id).await;
     drop(connection);
-    settle_fund_performance(db, cache, &[fund_id]).await
+    match owed {
+        Err(error) if !error.is_infrastructure() => {
+            tracing::error!(fund_id, error = %error.chain(), "a fund could not be rebuilt");
+            Ok(Settled {
+                failed_funds: [fund_id].into(),
+                ..Settled::default()
+            })
+        }
+        owed => {
+            owed?;
+            settle_fund_performance(db, cache, &[fund_id]).await
+        }
+    }
 }
 
 /// Settling follows at once and forgets the holdings, of which the commitments in force are the denominator.
@@ -122,12 +175,8 @@ async fn owe_fund(connection: &mut Connection, fund_id: i64) -> Result<(), Error
     let transaction = connection.transaction().await?;
     lock_lps(&transaction, &[], &[fund_id]).await?;
     lock_fund(&transaction, fund_id).await?;
-    db::execute(
-        &transaction,
-        include_str!("commitments_in_force.sql"),
-        &[&fund_id],
-    )
-    .await?;
+    let in_force = include_str!("commitments_in_force.sql");
+    db::execute(&transaction, in_force, &[&fund_id]).await?;
     let sql = "insert into pending_performance (fund_id, from_date) values ($1, '0001-01-01')";
     db::execute(&transaction, sql, &[&fund_id]).await?;
     transaction.commit().await?;

@@ -5,7 +5,7 @@ last as (
     select r.finished_at, r.finished_at - r.started_at as duration
     from view_refreshes r
     where r.as_of_date is not null
-    order by r.refresh_id desc
+    order by r.as_of_date desc, r.finished_at desc
     limit 1
 ),
 -- Due as soon as refreshing takes no more than $1 per cent of the time, and within the queue's longest delay.

@@ -18,6 +18,9 @@ use crate::queue::{LONGEST_SEND_DELAY, Queue};
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// When another refresh is under way, the request is looked at again after this.
 const BUSY_DELAY: Duration = Duration::from_secs(5);
+/// A message that comes earlier than this before its request is due is not the request's own: the queue delays by whole
+/// seconds, rounded up, and two clocks hardly drift apart by a second within its longest delay.
+const EARLY: Duration = Duration::from_secs(1);
 
 /// Asks for a refresh where there is something to refresh and nobody has asked yet. Call it after the commit whose marks it
 /// is for. Returns whether a message was sent.
@@ -55,15 +58,22 @@ async fn send(queue: &Queue, delay: Duration) -> Result<(), Error> {
 }
 
 /// What the message of a request is for: waits until recording pauses, refreshes, and asks again when there are newer marks.
-/// A stray message, when nothing was asked for and nothing is marked, does nothing. Returns whether it refreshed.
+/// A copy that comes before the request is due does nothing, because the request's own message is still under way; to send
+/// it on would keep every copy alive for good. One that finds no request asks for a refresh as anyone does, where there is
+/// something to refresh. Returns whether it refreshed.
 pub async fn refresh_requested_views(
     db: &Database,
     queue: &Queue,
     config: &RefreshConfig,
     clock: Clock,
 ) -> Result<bool, Error> {
-    if !wait_for_quiet(db, config, clock).await? {
-        return Ok(false);
+    match wait_for_quiet(db, config, clock).await? {
+        Turn::Now => {}
+        Turn::Later => return Ok(false),
+        Turn::NotAsked => {
+            request_refresh(db, queue, config, clock).await?;
+            return Ok(false);
+        }
     }
     let refreshed = refresh_views(db, clock, Cause::Activity, None).await?;
     if refreshed.is_some() {
@@ -74,25 +84,41 @@ pub async fn refresh_requested_views(
     Ok(refreshed.is_some())
 }
 
-/// Waits until no mark has been made for the configured time, or for two seconds at most. Tells whether there is anything to
-/// refresh.
+/// Whether it is the outstanding request's turn.
+enum Turn {
+    /// It is due, and recording pauses.
+    Now,
+    /// It is not due yet.
+    Later,
+    /// There is none; another refresh may have taken it.
+    NotAsked,
+}
+
+/// Waits until no mark has been made for the configured time, or for two seconds at most, as long as a request is outstanding
+/// that is due.
 async fn wait_for_quiet(
     db: &Database,
     config: &RefreshConfig,
     clock: Clock,
-) -> Result<bool, Error> {
+) -> Result<Turn, Error> {
     let deadline = Instant::now() + LONGEST_WAIT;
     let connection = db.connection().await?;
     loop {
         let today = clock.now().date_naive();
         let row = db::query_one(&connection, include_str!("quiet.sql"), &[&today]).await?;
+        let Some(due_in_seconds) = row.get::<_, Option<f64>>("due_in_seconds") else {
+            return Ok(Turn::NotAsked);
+        };
+        if due_in_seconds > EARLY.as_secs_f64() {
+            return Ok(Turn::Later);
+        }
         let Some(quiet_seconds) = row.get::<_, Option<f64>>("quiet_seconds") else {
-            return Ok(row.get("is_requested"));
+            return Ok(Turn::Now);
         };
         let quiet = Duration::try_from_secs_f64(quiet_seconds).unwrap_or_default();
         let left = deadline.saturating_duration_since(Instant::now());
         if quiet >= config.debounce || left.is_zero() {
-            return Ok(true);
+            return Ok(Turn::Now);
         }
         sleep((config.debounce - quiet).min(left)).await;
     }

@@ -20,6 +20,8 @@ pub(super) struct Pending {
     pub(super) fund_id: i64,
     pub(super) commitment_id: i64,
     pub(super) from_date: NaiveDate,
+    /// Whether its LP's pool of its fund was there before.
+    pub(super) is_pooled: bool,
 }
 
 /// What is to be written: rows from the earliest changed dates on, and for each series all dates on which it has a row.
@@ -40,13 +42,13 @@ pub(super) struct CommitmentDates {
     dates: Vec<NaiveDate>,
 }
 
-/// On which dates a pool has performance: of a currency, or of a fund.
+/// On which dates a pool has performance: of a currency, or of a fund. None where it was not computed.
 #[derive(Debug, Serialize)]
 pub(super) struct PoolDates {
     lp_id: i64,
-    currency: Option<String>,
+    currency: String,
     fund_id: Option<i64>,
-    dates: Vec<NaiveDate>,
+    dates: Option<Vec<NaiveDate>>,
 }
 
 /// What the views have not seen. Dated as its last snapshot is, so that the mark of one dated ahead stays until then.
@@ -77,11 +79,7 @@ pub(super) fn compute_lp(
         let members: Vec<&Commitment> = commitments.iter().filter(is_member).collect();
         compute_pool(series, &members, None, earliest)?;
     }
-    let funds: BTreeSet<i64> = pending.iter().map(|owed| owed.fund_id).collect();
-    for fund_id in funds {
-        compute_fund_pool(series, pending[0].lp_id, fund_id, commitments)?;
-    }
-    Ok(())
+    compute_fund_pools(series, pending, commitments)
 }
 
 /// The snapshots of each commitment that is owed any. One that is gone since has no rows, but is marked as well: the views
@@ -128,26 +126,49 @@ fn compute_commitments(
     Ok(())
 }
 
-/// The pool of a fund, which exists while the LP holds several commitments in it. It may exist since just now, so it is
-/// computed from its beginning: its members are few.
-fn compute_fund_pool(
+/// The pools of funds, each of which exists while the LP holds several commitments in the fund. Those of funds in which
+/// something is owed are computed, the others only listed.
+fn compute_fund_pools(
     series: &mut Series,
-    lp_id: i64,
-    fund_id: i64,
+    pending: &[Pending],
     commitments: &[Commitment],
 ) -> Result<(), Overflow> {
-    let is_member = |commitment: &&Commitment| commitment.fund_id == fund_id;
-    let members: Vec<&Commitment> = commitments.iter().filter(is_member).collect();
-    if members.len() >= 2 {
-        return compute_pool(series, &members, Some(fund_id), NaiveDate::MIN);
+    let mut funds: BTreeMap<i64, Vec<&Commitment>> = BTreeMap::new();
+    for commitment in commitments {
+        funds
+            .entry(commitment.fund_id)
+            .or_default()
+            .push(commitment);
     }
-    series.pooled_dates.push(PoolDates {
-        lp_id,
-        currency: None,
-        fund_id: Some(fund_id),
-        dates: Vec::new(),
-    });
+    for (fund_id, members) in funds {
+        if members.len() < 2 {
+            continue;
+        }
+        match owed_to_pool(pending, fund_id) {
+            Some(from) => compute_pool(series, &members, Some(fund_id), from)?,
+            None => series.pooled_dates.push(PoolDates {
+                lp_id: members[0].lp_id,
+                currency: members[0].currency.clone(),
+                fund_id: Some(fund_id),
+                dates: None,
+            }),
+        }
+    }
     Ok(())
+}
+
+/// From when on the pool of a fund is owed: from its beginning when it was not there before.
+fn owed_to_pool(pending: &[Pending], fund_id: i64) -> Option<NaiveDate> {
+    let of_fund = pending.iter().filter(|owed| owed.fund_id == fund_id);
+    of_fund
+        .map(|owed| {
+            if owed.is_pooled {
+                owed.from_date
+            } else {
+                NaiveDate::MIN
+            }
+        })
+        .min()
 }
 
 fn compute_pool(
@@ -171,9 +192,9 @@ fn compute_pool(
     }
     series.pooled_dates.push(PoolDates {
         lp_id: first.lp_id,
-        currency: Some(first.currency.clone()),
+        currency: first.currency.clone(),
         fund_id,
-        dates: pooled_dates(&histories),
+        dates: Some(pooled_dates(&histories)),
     });
     Ok(())
 }

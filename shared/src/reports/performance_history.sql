@@ -9,10 +9,22 @@ with member as (
     where c.lp_id = $1::bigint
       and (c.fund_id = $2::bigint or c.commitment_id = $3::bigint or ($2::bigint is null and $3::bigint is null))
 ),
+-- The pool of a fund comes with the settling of its second commitment. Until then the first one's points stand in for it, all
+-- of them pending.
+stand_in as (
+    select min(m.commitment_id) as commitment_id
+    from member m
+    where $2::bigint is not null
+      and not exists (select from lp_pooled_performance b
+                      where b.lp_id = $1::bigint and b.currency = m.currency and b.fund_id = $2::bigint)
+      and exists (select from lp_performance_snapshots b where b.lp_id = $1::bigint and b.commitment_id = m.commitment_id)
+),
 -- One series a currency: of a single commitment unless it is the LP's, else of the pool. Gross figures belong to one fund.
 series as (
-    select currency,
-           case when coalesce($2::bigint, $3::bigint) is not null and count(*) = 1 then min(commitment_id) end as commitment_id,
+    select currency, count(*) > 1 as is_pool,
+           case when coalesce($2::bigint, $3::bigint) is null then null
+                when count(*) = 1 then min(commitment_id)
+                else (select t.commitment_id from stand_in t) end as commitment_id,
            case when coalesce($2::bigint, $3::bigint) is not null then min(fund_id) end as fund_id
     from member
     group by currency
@@ -20,7 +32,7 @@ series as (
 select s.currency, p.point_date, p.commitment_cents, p.paid_in_cents, p.distributed_cents, p.nav_cents,
        p.net_irr, p.annualised, p.irr_flags,
        coalesce(p.point_date >= net_owed.from_date, false) or coalesce(p.point_date >= gross_owed.from_date, false)
-           as irr_is_pending,
+           or (s.is_pool and s.commitment_id is not null) as irr_is_pending,
        gross.moic::double precision as moic, gross.gross_irr, gross.flags as gross_flags
 from limited_partners l
 left join series s on true

@@ -1,8 +1,8 @@
--- Marks every commitment of the LPs $1, and puts its whole performance on the list of what is owed.
+-- Marks the commitments $2 of the LPs $1, and puts their whole performance on the list of what is owed.
 with every as (
     select c.commitment_id, c.lp_id, c.fund_id, c.commitment_date
     from lp_fund_commitments c
-    where c.lp_id = any ($1::bigint[])
+    where c.lp_id = any ($1::bigint[]) and c.commitment_id = any ($2::bigint[])
 ),
 marked as (
     insert into touched_commitments (commitment_id, lp_id, fund_id, latest_date)

@@ -1,0 +1,164 @@
+//! LPs rebuilt in the order of their ids, a bounded number of them a transaction, until the time is up.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use chrono::NaiveDate;
+use tokio_postgres::Row;
+
+use super::Settled;
+use super::performance::{LPS_AT_ONCE, settle_lps};
+use super::rebuild::Rebuilt;
+use crate::cache::{Cache, TagSet};
+use crate::db::{self, Connection, Database};
+use crate::error::Error;
+use crate::ledger::{
+    ChangedAccount, LpRange, commit_and_forget, lock_lps, note_unforgotten, refresh_accounts,
+};
+use crate::queue::Queue;
+
+/// Rebuilds at least the first LPs of the range, then further ones until the time is up; what is left of the range then is
+/// returned. Cached answers that Redis did not forget are noted after each step, so that no later failure loses them.
+pub(super) async fn rebuild_range(
+    db: &Database,
+    cache: &Cache,
+    queue: &Queue,
+    range: LpRange,
+    until: Instant,
+) -> Result<Rebuilt, Error> {
+    let mut settled = Settled::default();
+    let mut left = range;
+    let mut connection = db.connection().await?;
+    loop {
+        let lp_ids = next_lps(&connection, left).await?;
+        let Some(&last) = lp_ids.last() else { break };
+        let step = rebuild_step(&mut connection, cache, &lp_ids, range.fund_id).await?;
+        note_unforgotten(queue, &step.unforgotten).await?;
+        settled.add(step);
+        tracing::info!(
+            from_lp_id = range.from_lp_id,
+            to_lp_id = range.to_lp_id,
+            fund_id = range.fund_id,
+            last_lp_id = last,
+            lps = settled.lps,
+            "rebuilding LPs"
+        );
+        if lp_ids.len() < LPS_AT_ONCE || last >= left.to_lp_id {
+            break;
+        }
+        left.from_lp_id = last + 1;
+        if Instant::now() >= until {
+            return Ok(Rebuilt {
+                settled,
+                rest: Some(left),
+            });
+        }
+    }
+    Ok(Rebuilt {
+        settled,
+        rest: None,
+    })
+}
+
+/// The next LPs of the range in the order of their ids.
+async fn next_lps(connection: &Connection, range: LpRange) -> Result<Vec<i64>, Error> {
+    let LpRange {
+        from_lp_id,
+        to_lp_id,
+        fund_id,
+    } = range;
+    let limit = i64::try_from(LPS_AT_ONCE).unwrap_or(1);
+    let rows = match fund_id {
+        None => {
+            let sql = include_str!("next_lps.sql");
+            db::query(connection, sql, &[&from_lp_id, &to_lp_id, &limit]).await?
+        }
+        Some(fund_id) => {
+            let sql = include_str!("next_lps_of_fund.sql");
+            db::query(connection, sql, &[&from_lp_id, &to_lp_id, &limit, &fund_id]).await?
+        }
+    };
+    Ok(rows.iter().map(|row| row.get("lp_id")).collect())
+}
+
+/// The LPs together, or one by one where one of them cannot be computed, which is then left out.
+async fn rebuild_step(
+    connection: &mut Connection,
+    cache: &Cache,
+    lp_ids: &[i64],
+    fund_id: Option<i64>,
+) -> Result<Settled, Error> {
+    match rebuild_lps(connection, cache, lp_ids, fund_id).await {
+        Err(error) if !error.is_infrastructure() => {}
+        outcome => return outcome,
+    }
+    let mut settled = Settled::default();
+    for &lp_id in lp_ids {
+        match rebuild_lps(connection, cache, &[lp_id], fund_id).await {
+            Err(error) if !error.is_infrastructure() => {
+                tracing::error!(lp_id, error = %error.chain(), "an LP could not be rebuilt");
+                settled.failed_lps.insert(lp_id);
+            }
+            outcome => settled.add(outcome?),
+        }
+    }
+    Ok(settled)
+}
+
+/// First the accounts, with marks and with everything owed, in a transaction; then what is owed is settled as always. In
+/// between answers say that their rates are pending.
+async fn rebuild_lps(
+    connection: &mut Connection,
+    cache: &Cache,
+    lp_ids: &[i64],
+    fund_id: Option<i64>,
+) -> Result<Settled, Error> {
+    let mut unforgotten = rebuild_accounts(connection, cache, lp_ids, fund_id).await?;
+    let settled = settle_lps(connection, cache, lp_ids).await?;
+    unforgotten.extend(settled.unforgotten);
+    Ok(Settled {
+        lps: lp_ids.len(),
+        unforgotten,
+        ..Settled::default()
+    })
+}
+
+async fn rebuild_accounts(
+    connection: &mut Connection,
+    cache: &Cache,
+    lp_ids: &[i64],
+    fund_id: Option<i64>,
+) -> Result<BTreeSet<i64>, Error> {
+    let transaction = connection.transaction().await?;
+    let lps = lock_lps(&transaction, lp_ids, &[]).await?;
+    let rows = db::query(&transaction, include_str!("commitments.sql"), &[&lp_ids]).await?;
+    let changed: Vec<ChangedAccount> = rows
+        .iter()
+        .map(from_the_beginning)
+        .filter(|account| fund_id.is_none_or(|fund_id| account.fund_id == fund_id))
+        .collect();
+    let commitment_ids: Vec<i64> = changed
+        .iter()
+        .map(|account| account.commitment_id)
+        .collect();
+    let prune = include_str!("prune_accounts.sql");
+    db::execute(&transaction, prune, &[&lp_ids, &commitment_ids]).await?;
+    refresh_accounts(&transaction, &changed).await?;
+    let owe = include_str!("owe.sql");
+    db::execute(&transaction, owe, &[&lp_ids, &commitment_ids]).await?;
+    // Without a commitment there is nothing to settle, and nothing that could be pooled.
+    let sql = "delete from lp_pooled_performance p where p.lp_id = any ($1::bigint[])
+               and not exists (select from lp_fund_commitments c where c.lp_id = p.lp_id)";
+    db::execute(&transaction, sql, &[&lp_ids]).await?;
+    let changes: Vec<_> = lps.iter().map(|&lp_id| (lp_id, TagSet::ALL)).collect();
+    commit_and_forget(transaction, cache, &changes).await
+}
+
+fn from_the_beginning(row: &Row) -> ChangedAccount {
+    ChangedAccount {
+        lp_id: row.get("lp_id"),
+        fund_id: row.get("fund_id"),
+        commitment_id: row.get("commitment_id"),
+        from_date: NaiveDate::from_yo_opt(1, 1).unwrap_or_default(),
+    }
+}
