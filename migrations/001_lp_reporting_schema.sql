@@ -255,6 +255,8 @@ create table lp_performance_snapshots (
 comment on table lp_performance_snapshots is
     'Derived: performance of a commitment at each reported NAV date and at each cash flow dated after the last report.';
 comment on column lp_performance_snapshots.commitment_cents is 'Commitment in force on the day, in cents.';
+comment on column lp_performance_snapshots.paid_in_cents is 'Paid in up to and including the day, in cents.';
+comment on column lp_performance_snapshots.distributed_cents is 'Distributed up to and including the day, in cents.';
 comment on column lp_performance_snapshots.nav_cents is 'Adjusted NAV on the day, in cents.';
 comment on column lp_performance_snapshots.net_irr is 'Annual rate as a fraction, or for less than a year of history the return of the whole period.';
 
@@ -277,6 +279,9 @@ create table lp_pooled_performance (
 );
 comment on table lp_pooled_performance is
     'Derived: performance of pooled flows, of all an LP''s commitments in one currency (fund_id null), and of a fund in which the LP holds several. An IRR is never the average of IRRs.';
+comment on column lp_pooled_performance.commitment_cents is 'Commitments in force on the day, in cents.';
+comment on column lp_pooled_performance.paid_in_cents is 'Paid in up to and including the day, in cents.';
+comment on column lp_pooled_performance.distributed_cents is 'Distributed up to and including the day, in cents.';
 comment on column lp_pooled_performance.nav_cents is 'Adjusted NAV in cents, at cost for a commitment that has no report yet.';
 
 create table fund_performance (

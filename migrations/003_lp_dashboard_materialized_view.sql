@@ -120,6 +120,66 @@ begin atomic
     group by p.fund_id, p.currency;
 end;
 
+-- What several reports ask in the same words. The planner inlines these too, so each costs what its text would.
+
+-- Where to read an LP as of a day. The views are right while nothing of the LP has changed since their refresh, and while they do
+-- not stand for a later day than the one asked for. `irr_is_pending` tells whether a net rate shown then is still owed.
+create function reading_at(asked_lp_id bigint, as_of date) returns table (view_is_current boolean, irr_is_pending boolean)
+language sql stable parallel safe
+begin atomic
+    select not exists (select from touched_commitments m where m.lp_id = asked_lp_id)
+           and coalesce((select max(v.as_of_date) from view_refreshes v) <= as_of, false),
+           exists (select from pending_performance p where p.lp_id = asked_lp_id and p.from_date <= as_of);
+end;
+
+-- The stored performance of all that an LP has in one fund, of the last day not after the one asked for: one row or none.
+create function fund_pool_at(asked_lp_id bigint, asked_currency text, asked_fund_id bigint, as_of date) returns table (
+    performance_date date, net_irr double precision, annualised boolean, flags text[]
+) language sql stable parallel safe
+begin atomic
+    select b.performance_date, b.net_irr, b.annualised, b.flags
+    from lp_pooled_performance b
+    where b.lp_id = asked_lp_id and b.currency = asked_currency and b.fund_id = asked_fund_id and b.performance_date <= as_of
+    order by b.performance_date desc
+    limit 1;
+end;
+
+-- A fund's own performance, of the last day not after the one asked for: one row or none.
+create function gross_at(asked_fund_id bigint, as_of date) returns table (moic double precision, gross_irr double precision, flags text[])
+language sql stable parallel safe
+begin atomic
+    select b.moic::double precision, b.gross_irr, b.flags
+    from fund_performance b
+    where b.fund_id = asked_fund_id and b.performance_date <= as_of
+    order by b.performance_date desc
+    limit 1;
+end;
+
+-- An LP's cash by day, oldest first, up to a last day: in one fund, or without a fund in all those of the currency. Without a last
+-- day nothing is read.
+create function cash_until(asked_lp_id bigint, asked_fund_id bigint, asked_currency text, last_day date) returns table (
+    dates date[], cents bigint[]
+) language sql stable parallel safe
+begin atomic
+    select array_agg(d.effective_date order by d.effective_date), array_agg(d.cents order by d.effective_date)
+    from (
+        select a.effective_date, sum(a.cash_effect_cents)::bigint as cents
+        from (
+            select c.commitment_id
+            from lp_fund_commitments c
+            where last_day is not null and c.lp_id = asked_lp_id and c.fund_id = asked_fund_id
+            union all
+            select c.commitment_id
+            from lp_fund_commitments c
+            join funds f on f.fund_id = c.fund_id
+            where last_day is not null and asked_fund_id is null and c.lp_id = asked_lp_id and f.currency = asked_currency
+        ) m
+        join capital_activities a on a.lp_id = asked_lp_id and a.commitment_id = m.commitment_id
+        where a.effective_date <= last_day and a.cash_effect_cents <> 0
+        group by a.effective_date
+    ) d;
+end;
+
 create view lp_performance_latest_definition as
     select lp_id, fund_id, commitment_id, currency, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,
            nav_cents, reported_nav_cents, nav_as_of_date, irr_date, performance_date, net_irr, annualised, irr_flags

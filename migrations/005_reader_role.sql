@@ -7,9 +7,12 @@ exception when duplicate_object or unique_violation then
     null;  -- Roles belong to the whole server; another database created it.
 end $$;
 
--- Every report is planned well without knowing its values, and planning one costs more than running it: readers plan once a
--- connection. Writers do not: their statements take a batch of any size.
+-- Every report is planned well without knowing its values, and planning one costs more than running it: a reader's connection
+-- plans each once, and again only after a refresh of the views, which invalidates the plans that read them. Writers do not:
+-- their statements take a batch of any size.
 alter role reader set plan_cache_mode = force_generic_plan;
+-- Compiling a plan takes longer than any report runs.
+alter role reader set jit = off;
 
 grant select on limited_partners, funds, lp_fund_commitments, portfolio_companies, activity_types, capital_activities,
     commitment_navs, fund_nav_snapshots, fund_investments, fund_cash_flows, investment_valuations, lp_reports,

@@ -10,6 +10,7 @@ use deadpool_postgres::{
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -41,14 +42,16 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(1);
 const RECYCLE_TIMEOUT: Duration = Duration::from_millis(500);
 /// A peer that acknowledges nothing for so long is gone, as after a freeze; the kernel then fails the socket.
 const SILENT_PEER_TIMEOUT: Duration = Duration::from_secs(2);
-/// What a reader allows the network beyond the statement timeout, which the server keeps.
-const NETWORK_ALLOWANCE: Duration = Duration::from_secs(3);
+/// What a reader allows the network beyond the statement timeout, which the server keeps. With the looks into the cache before and
+/// after, it has to answer within the platform's own limit, so that the client is told 503 and not cut off.
+const NETWORK_ALLOWANCE: Duration = Duration::from_millis(300);
 
 /// The database, connected to when first asked.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
-    read_timeout: Duration,
+    /// For one piece of work, waiting for a connection and a second try included.
+    read_limit: Duration,
 }
 
 impl Database {
@@ -77,7 +80,7 @@ impl Database {
             .map_err(|error| Error::Connect(error.into()))?;
         Ok(Self {
             pool,
-            read_timeout: config.statement_timeout + NETWORK_ALLOWANCE,
+            read_limit: config.statement_timeout + NETWORK_ALLOWANCE,
         })
     }
 
@@ -97,20 +100,23 @@ impl Database {
 
     /// Does work that only reads. When the connection proves dead (Lambda freezes a process between two events, and the
     /// server or the network gives up on it), every idle connection is suspect: all are dropped and the work is done once
-    /// more on a new one.
+    /// more on a new one. Both tries have to end by one deadline.
     pub async fn read<W: Read>(&self, work: &W) -> Result<W::Output, Error> {
-        match self.read_once(work).await {
+        let deadline = Instant::now() + self.read_limit;
+        match self.read_once(work, deadline).await {
             Err(error) if error.is_dead_connection() => {
                 self.drop_idle_connections();
-                self.read_once(work).await
+                self.read_once(work, deadline).await
             }
             outcome => outcome,
         }
     }
 
-    async fn read_once<W: Read>(&self, work: &W) -> Result<W::Output, Error> {
-        let connection = self.connection().await?;
-        match tokio::time::timeout(self.read_timeout, work.read(&connection)).await {
+    async fn read_once<W: Read>(&self, work: &W, deadline: Instant) -> Result<W::Output, Error> {
+        let connection = timeout_at(deadline, self.connection())
+            .await
+            .map_err(|_elapsed| Error::DatabaseTimeout)??;
+        match timeout_at(deadline, work.read(&connection)).await {
             Ok(Err(error)) if error.is_dead_connection() => {
                 drop(Connection::take(connection));
                 Err(error)

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, Config, NoTls};
 
 use crate::stack::binary;
 use crate::teardown::{finish, unique_name};
@@ -52,6 +52,15 @@ impl Database {
     /// A new connection, as the owner.
     pub async fn connect(&self) -> Client {
         connect(&self.url()).await
+    }
+
+    /// A new connection as the HTTP functions have it, with that role's rights and settings.
+    pub async fn connect_as_reader(&self) -> Client {
+        let mut config: Config = self.url().parse().expect("the URL is one of Postgres");
+        let connected = config.user("reader").connect(NoTls).await;
+        let (client, connection) = connected.unwrap_or_else(|error| panic!("reader: {error}"));
+        tokio::spawn(connection);
+        client
     }
 }
 

@@ -7,6 +7,7 @@ pub mod builders;
 pub mod contract;
 pub mod database;
 pub mod desk;
+pub mod http;
 pub mod oracle;
 pub mod plan;
 pub mod queue;

@@ -1,10 +1,19 @@
 //! How Postgres runs a query: which indexes it went through and which tables it read from end to end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tokio_postgres::Client;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+/// A parameter as text that Postgres reads as a value of its type; none is null.
+pub type Parameter = Option<String>;
+
+fn literal(parameter: &Parameter) -> String {
+    match parameter {
+        Some(text) => format!("'{}'", text.replace('\'', "''")),
+        None => "null".to_owned(),
+    }
+}
 
 /// The plan of one execution. Branches that never ran, such as the unchosen side of a one-time filter, do not count.
 #[derive(Debug)]
@@ -12,22 +21,38 @@ pub struct Plan {
     root: Value,
     indexes: BTreeSet<String>,
     scanned_tables: BTreeSet<String>,
+    /// Of each table, how many whole rows were read; rows of which an index told enough do not count.
+    rows_fetched: BTreeMap<String, f64>,
 }
 
 impl Plan {
-    /// Runs `sql` with its parameters and keeps the plan instead of the rows.
-    pub async fn of(client: &Client, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Self {
-        let explain =
-            format!("explain (analyze, costs off, timing off, summary off, format json) {sql}");
-        let row = client
-            .query_one(&explain, parameters)
-            .await
-            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-        let root: Value = row.get(0);
+    /// Prepares `sql`, runs it with its parameters and keeps the plan instead of the rows. It is the plan of the session's
+    /// `plan_cache_mode`: an `explain` over bound parameters would always show one made for their values.
+    pub async fn of(client: &Client, sql: &str, parameters: &[Parameter]) -> Self {
+        let parameters = match parameters {
+            [] => String::new(),
+            some => format!(
+                "({})",
+                some.iter().map(literal).collect::<Vec<_>>().join(", ")
+            ),
+        };
+        let statements = format!(
+            "prepare explained as {sql};
+             explain (analyze, costs off, timing off, summary off, format json) execute explained{parameters};
+             deallocate explained"
+        );
+        let messages = client.simple_query(&statements).await;
+        let messages = messages.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        let text = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        let root: Value = serde_json::from_str(text.expect("a plan")).expect("a plan is JSON");
         let mut plan = Self {
             root: Value::Null,
             indexes: BTreeSet::new(),
             scanned_tables: BTreeSet::new(),
+            rows_fetched: BTreeMap::new(),
         };
         plan.visit(&root[0]["Plan"]);
         plan.root = root;
@@ -49,9 +74,18 @@ impl Plan {
                     .to_owned(),
             );
         }
+        if let Some(table) = node["Relation Name"].as_str() {
+            *self.rows_fetched.entry(table.to_owned()).or_default() += rows_fetched(node);
+        }
         for child in node["Plans"].as_array().into_iter().flatten() {
             self.visit(child);
         }
+    }
+
+    /// How many whole rows of a table the query read.
+    #[must_use]
+    pub fn rows_fetched_from(&self, table: &str) -> f64 {
+        self.rows_fetched.get(table).copied().unwrap_or_default()
     }
 
     /// Whether the query went through the index.
@@ -77,4 +111,14 @@ impl Plan {
         }
         self
     }
+}
+
+/// Rows are told per loop. An index-only scan reads whole rows only where the visibility map does not vouch for them.
+fn rows_fetched(node: &Value) -> f64 {
+    let number = |name: &str| node[name].as_f64().unwrap_or_default();
+    if node["Node Type"].as_str() == Some("Index Only Scan") {
+        return number("Heap Fetches");
+    }
+    let filtered = number("Rows Removed by Filter") + number("Rows Removed by Index Recheck");
+    (number("Actual Rows") + filtered) * number("Actual Loops")
 }

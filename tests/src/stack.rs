@@ -167,7 +167,7 @@ impl Stack {
         } else {
             serde_json::from_str(&text).unwrap_or(Value::String(text))
         };
-        assert_matches_contract(path, status.as_u16(), &body);
+        assert_matches_contract(path, status.as_u16(), &headers, &body);
         Answer {
             status,
             headers,

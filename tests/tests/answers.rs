@@ -1,13 +1,14 @@
 //! What every report has in common, whatever it says: who is let in, what the headers tell, what comes from the cache, and
 //! what happens when a part is away. The report here is a stand-in; the real ones have tests of their own.
 
-use std::collections::HashMap;
 use std::io::Read;
+use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use lambda_http::http::HeaderMap;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
+use shared::access::load_grant;
 use shared::answer::{Report, answer};
 use shared::app::App;
 use shared::cache::{Closure, ReportName, Tag, TagSet};
@@ -118,28 +119,13 @@ fn app(database_url: &str, redis_url: &str, prefix: &str) -> App {
     App::from_environment(&Environment::of(&variables)).expect("the variables are right")
 }
 
-/// The request that the gateway would make of it, for a subject whose token it has checked.
 fn request(subject: &str, lp_id: &str, query: &str, headers: &[(&'static str, &str)]) -> Request {
-    let claims = if subject.is_empty() {
-        serde_json::json!({})
-    } else {
-        serde_json::json!({ "sub": subject })
-    };
-    let event = serde_json::json!({
-        "version": "2.0",
-        "routeKey": "GET /api/lp/{lpId}/summary",
-        "rawPath": format!("/api/lp/{lp_id}/summary"),
-        "rawQueryString": query,
-        "headers": headers.iter().copied().collect::<HashMap<_, _>>(),
-        "pathParameters": { "lpId": lp_id },
-        "requestContext": {
-            "authorizer": { "jwt": { "claims": claims, "scopes": null } },
-            "http": { "method": "GET", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "" },
-            "stage": "$default",
-        },
-        "isBase64Encoded": false,
-    });
-    lambda_http::request::from_str(&event.to_string()).expect("the event is well formed")
+    let subject = Some(subject).filter(|subject| !subject.is_empty());
+    tests::http::request(
+        &format!("/api/lp/{lp_id}/summary?{query}"),
+        subject,
+        headers,
+    )
 }
 
 fn x_cache(response: &Response<Body>) -> &str {
@@ -257,6 +243,28 @@ async fn an_entitlement_outside_its_time_is_none() {
     let sql = "update lp_access set valid_from = now(), valid_to = 'infinity'";
     client.execute(sql, &[]).await.expect("an update");
     assert_eq!(world.get("").await.status(), 200);
+}
+
+/// A grant in the cache outlives neither its time to live nor the entitlement itself.
+#[tokio::test]
+async fn a_grant_is_believed_for_a_while_and_never_beyond_the_entitlement() {
+    let world = World::new().await;
+    let client = world.database.connect().await;
+    let connection = world.app.db.connection().await.expect("a connection");
+    let lp_id = LpId::try_from(world.lp_id).expect("an id");
+    let seconds_believed = async || {
+        let before = chrono::Utc::now();
+        let grant = load_grant(&connection, "ada", lp_id, Duration::from_secs(60)).await;
+        let grant = grant.expect("the database answers").expect("a grant");
+        (grant.believed_until - before).num_seconds()
+    };
+    assert!((59..=61).contains(&seconds_believed().await));
+    let sql = "update lp_access set valid_to = now() + interval '10 seconds'";
+    client.execute(sql, &[]).await.expect("an update");
+    assert!((8..=10).contains(&seconds_believed().await));
+    // Of two entitlements the longer one counts.
+    grant(&client, "ada", world.lp_id).await;
+    assert!((59..=61).contains(&seconds_believed().await));
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ fn check(path: &str, response: &Response<Body>) {
     let body: Value = serde_json::from_slice(response.body().as_ref()).expect("it is JSON");
     assert_eq!(response.status(), 200, "{path}: {body}");
     assert_eq!(body["lpId"], 42);
-    assert_matches_contract(path, 200, &body);
+    assert_matches_contract(path, 200, response.headers(), &body);
 }
 
 macro_rules! event_of {

@@ -165,40 +165,6 @@ async fn order_and_spacing_of_the_json_do_not_make_another_content() {
 }
 
 #[tokio::test]
-async fn the_ledger_and_the_reports_refuse_update_delete_and_truncate() {
-    let desk = Desk::empty().await;
-    let world = World::insert(&desk.client).await;
-    let call = activity_message(world.commitment_id, "capital_call", 1000, "2021-03-01");
-    let nav = nav_message(world.commitment_id, 900, "2021-03-31", "2021-05-01");
-    desk.record(&[&call, &nav]).await;
-    for table in [
-        "capital_activities",
-        "commitment_navs",
-        "fund_nav_snapshots",
-        "fund_cash_flows",
-        "investment_valuations",
-    ] {
-        for sql in [
-            format!("delete from {table}"),
-            format!("truncate {table} cascade"),
-        ] {
-            let refused = desk.client.batch_execute(&sql).await.expect_err(&sql);
-            let refused = refused
-                .as_db_error()
-                .expect("the server refuses")
-                .message()
-                .to_owned();
-            assert!(refused.contains("append-only"), "{sql}: {refused}");
-        }
-    }
-    let update = desk
-        .client
-        .batch_execute("update capital_activities set amount_cents = 1")
-        .await;
-    assert!(update.is_err());
-}
-
-#[tokio::test]
 async fn the_number_of_statements_does_not_grow_with_the_batch() {
     let desk = Desk::empty().await;
     let world = World::insert(&desk.client).await;

@@ -20,7 +20,7 @@ fn the_oracles_rates_are_those_of_the_public_vectors() {
     );
 }
 
-/// What is wrong with a case, if anything. Its last flow stands for the NAV.
+/// What is wrong with a case, if anything. Its last flow stands for the NAV. The vectors know annual rates only, and bound those.
 fn difference(case: &Value) -> Option<String> {
     let flows: Vec<(NaiveDate, i128)> = case["flows"]
         .as_array()
@@ -36,19 +36,19 @@ fn difference(case: &Value) -> Option<String> {
     };
     let (last, before) = flows.split_last()?;
     let result = irr(before, last.1, last.0);
-    let (Some(expected), Some(rate)) = (case["expected"].as_f64(), result.rate) else {
-        return (case["expected"].is_null() != result.rate.is_none())
-            .then(|| format!("{}: got {result:?}", case["name"]));
-    };
     let days = dates()
         .max()
         .zip(dates().min())
         .map_or(365, |(last, first)| (last - first).num_days())
         .clamp(1, 365);
-    let annual = if rate == -1.0 {
-        rate
-    } else {
-        (rate.ln_1p() * 365.0 / days as f64).exp_m1()
+    let annual = result.rate.map(|rate| match rate {
+        -1.0 => rate,
+        _ => (rate.ln_1p() * 365.0 / days as f64).exp_m1(),
+    });
+    let annual = annual.filter(|annual| *annual <= 1e6);
+    let (Some(expected), Some(annual)) = (case["expected"].as_f64(), annual) else {
+        return (case["expected"].is_null() != annual.is_none())
+            .then(|| format!("{}: got {result:?}", case["name"]));
     };
     let tolerance = case["tolerance"].as_f64().expect("a tolerance");
     let matches = |value: f64| (annual - value).abs() <= tolerance * value.abs().max(1.0);

@@ -3,12 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
 use tests::database::Database;
-use tests::plan::Plan;
-use tests::reporting::{date, today};
+use tests::plan::{Parameter, Plan};
+use tests::reporting::today;
 use tokio_postgres::Client;
-use tokio_postgres::types::ToSql;
 
 const SUMMARY: &str = include_str!("../../shared/src/reports/summary.sql");
 const ACTIVITY: &str = include_str!("../../shared/src/reports/capital_activity.sql");
@@ -58,89 +56,114 @@ const BUSY: &str = "
         select 'plans', activity_id::text, decode(repeat('00', 32), 'hex'), activity_id from capital_activities limit 1000;
     analyze";
 
-/// A query with its arguments, and the indexes that it has to go through.
+/// A query with its parameters, and the indexes that it has to go through.
 struct Case {
     indexes: &'static [&'static str],
     sql: &'static str,
-    arguments: Vec<Box<dyn ToSql + Sync>>,
+    parameters: Vec<Parameter>,
+}
+
+fn text(value: impl ToString) -> Parameter {
+    Some(value.to_string())
 }
 
 macro_rules! case {
-    ([$($index:literal),+], $sql:expr, $($argument:expr),+ $(,)?) => {
-        Case { indexes: &[$($index),+], sql: $sql, arguments: vec![$(Box::new($argument)),+] }
+    ([$($index:literal),+], $sql:expr, $($parameter:expr),+ $(,)?) => {
+        Case { indexes: &[$($index),+], sql: $sql, parameters: vec![$(text($parameter)),+] }
     };
 }
 
-/// A first page of at most a hundred entries under a filter.
+/// A first page of at most a hundred entries under a filter; lists are written as Postgres reads them.
 fn activity(
-    indexes: &'static [&'static str],
-    fund_ids: Vec<i64>,
-    types: &[&'static str],
-    metadata: Option<serde_json::Value>,
+    index: &'static [&'static str],
+    funds: String,
+    types: &str,
+    metadata: Parameter,
 ) -> Case {
-    Case {
-        indexes,
-        sql: ACTIVITY,
-        arguments: vec![
-            Box::new(1_i64),
-            Box::new(date("9999-12-31")),
-            Box::new(i64::MAX),
-            Box::new(date("1900-01-01")),
-            Box::new(101_i64),
-            Box::new(fund_ids),
-            Box::new(types.to_vec()),
-            Box::new(metadata),
-        ],
-    }
+    let mut case = case!(
+        [""],
+        ACTIVITY,
+        1,
+        "9999-12-31",
+        i64::MAX,
+        "1900-01-01",
+        101,
+        funds,
+        types
+    );
+    case.indexes = index;
+    case.parameters.push(metadata);
+    case
 }
 
-/// Every index has a case here. `fund` is one in which LP 1 has a commitment.
-fn cases(fund: i64) -> Vec<Case> {
-    let reversal = json!([{"position": 1, "source": "plans", "reverses_event_id": "77"}]);
-    let (past, first, none) = (date("2023-05-17"), date("1900-01-01"), None::<i64>);
+/// The pages of the ledger under every way of filtering. `fund` is one in which LP 1 has a commitment.
+fn timeline_cases(fund: i64) -> Vec<Case> {
+    let (no_funds, funds) = (|| "{}".to_owned(), || format!("{{{fund}}}"));
     vec![
-        activity(&["capital_activities_timeline_idx"], vec![], &[], None),
+        activity(&["capital_activities_timeline_idx"], no_funds(), "{}", None),
         activity(
             &["capital_activities_type_timeline_idx"],
-            vec![],
-            &["capital_call", "distribution"],
+            no_funds(),
+            "{capital_call,distribution}",
             None,
         ),
         activity(
             &["capital_activities_commitment_date_idx"],
-            vec![fund],
-            &[],
+            funds(),
+            "{}",
             None,
         ),
         activity(
-            &["capital_activities_commitment_type_idx"],
-            vec![fund],
-            &["capital_call"],
+            &["capital_activities_commitment_date_idx"],
+            funds(),
+            "{capital_call}",
             None,
         ),
         activity(
             &["capital_activities_metadata_idx"],
-            vec![],
-            &[],
-            Some(json!({"wire": "w7"})),
+            no_funds(),
+            "{}",
+            text(r#"{"wire": "w7"}"#),
         ),
-        case!(["capital_activities_reverses_idx"], REVERSED, reversal),
+    ]
+}
+
+/// The other questions of readers.
+fn report_cases(fund: i64) -> Vec<Case> {
+    let (today, past) = (today(), "2023-05-17");
+    let mut history = case!(["lp_pooled_performance_date_idx"], HISTORY, 1);
+    history.parameters.extend([None, None]);
+    history
+        .parameters
+        .extend([text("1900-01-01"), text(today), text(20_000)]);
+    let mut holdings = case!(
+        [
+            "capital_activities_commitment_changes_idx",
+            "lp_commitments_fund_idx",
+            "fund_investments_fund_idx",
+            "fund_cash_flows_investment_date_idx",
+            "investment_valuations_latest_idx"
+        ],
+        HOLDINGS,
+        1,
+        today,
+        0,
+        i64::MAX,
+        0,
+        0,
+        101
+    );
+    holdings.parameters.push(None);
+    vec![
         case!(
-            ["commitment_navs_commitment_date_idx"],
-            ACCOUNTS,
-            json!([{"lp_id": 1, "fund_id": 1, "commitment_id": 1, "from_date": today()}])
-        ),
-        case!(
-            ["lp_capital_accounts_latest_idx"],
-            ACCOUNT_DAYS,
-            vec![1_i64]
-        ),
-        case!(["fund_nav_snapshots_fund_date_idx"], FUND_NAVS, fund),
-        case!(
-            ["touched_commitments_lp_idx", "pending_performance_lp_idx"],
+            [
+                "touched_commitments_lp_idx",
+                "pending_performance_lp_idx",
+                "view_refreshes_done_idx"
+            ],
             SUMMARY,
-            1_i64,
-            today()
+            1,
+            today
         ),
         case!(
             [
@@ -148,56 +171,47 @@ fn cases(fund: i64) -> Vec<Case> {
                 "lp_capital_accounts_latest_idx"
             ],
             SUMMARY,
-            1_i64,
+            1,
             past
         ),
         case!(
             ["pending_performance_fund_idx", "fund_performance_date_idx"],
             FUND_PERFORMANCE,
-            1_i64,
-            today(),
+            1,
+            today,
             fund
         ),
         case!(
             ["lp_perf_snapshots_commitment_date_idx"],
             PERFORMANCE,
-            1_i64,
+            1,
             past
         ),
-        case!(
-            ["lp_pooled_performance_date_idx"],
-            HISTORY,
-            1_i64,
-            none,
-            none,
-            first,
-            today(),
-            20_000_i64
-        ),
+        case!(["lp_access_subject_idx"], ACCESS, "subject 7", 1, 60),
+        history,
+        holdings,
+    ]
+}
+
+/// What recorders and refreshes ask.
+fn writer_cases(fund: i64) -> Vec<Case> {
+    let reversal = r#"[{"position": 1, "source": "plans", "reverses_event_id": "77"}]"#;
+    let changed = format!(
+        r#"[{{"lp_id": 1, "fund_id": 1, "commitment_id": 1, "from_date": "{}"}}]"#,
+        today()
+    );
+    vec![
+        case!(["capital_activities_reverses_idx"], REVERSED, reversal),
         case!(
             [
-                "capital_activities_commitment_changes_idx",
-                "lp_commitments_fund_idx",
-                "fund_investments_fund_idx",
-                "fund_cash_flows_investment_date_idx",
-                "investment_valuations_latest_idx"
+                "commitment_navs_commitment_date_idx",
+                "capital_activities_commitment_date_idx"
             ],
-            HOLDINGS,
-            1_i64,
-            today(),
-            0_i64,
-            i64::MAX,
-            0_i64,
-            0_i64,
-            101_i64
+            ACCOUNTS,
+            changed
         ),
-        case!(
-            ["lp_access_subject_idx"],
-            ACCESS,
-            "subject 7",
-            1_i64,
-            60.0_f64
-        ),
+        case!(["lp_capital_accounts_latest_idx"], ACCOUNT_DAYS, "{1}"),
+        case!(["fund_nav_snapshots_fund_date_idx"], FUND_NAVS, fund),
         case!(["view_refreshes_outstanding_idx"], QUIET, today()),
         case!(
             ["view_refreshes_done_idx"],
@@ -209,25 +223,28 @@ fn cases(fund: i64) -> Vec<Case> {
     ]
 }
 
+/// Each query runs as its role runs it: readers keep one plan for all values, writers plan for each batch.
 #[tokio::test]
 async fn every_index_is_used_by_the_query_it_is_named_for() {
     let database = Database::sample().await;
-    let client = database.connect().await;
-    client.batch_execute(BUSY).await.expect("the hour is busy");
-    let row = client.query_one(
-        "select fund_id from lp_fund_commitments where lp_id = 1 order by commitment_id limit 1",
-        &[],
-    );
-    let row = row.await.expect("LP 1 has a commitment");
-    let mut unused = indexes(&client).await;
-    for case in cases(row.get(0)) {
-        let arguments: Vec<&(dyn ToSql + Sync)> =
-            case.arguments.iter().map(AsRef::as_ref).collect();
-        let plan = Plan::of(&client, case.sql, &arguments).await;
-        plan.assert_no_full_scan_of(&LARGE);
-        for index in case.indexes {
-            plan.assert_uses(index);
-            unused.remove(*index);
+    let owner = database.connect().await;
+    let reader = database.connect_as_reader().await;
+    owner.batch_execute(BUSY).await.expect("the hour is busy");
+    let sql = "select min(fund_id) from lp_fund_commitments where lp_id = 1";
+    let fund = owner.query_one(sql, &[]).await.expect("an LP").get(0);
+    let mut unused = indexes(&owner).await;
+    for (client, cases) in [
+        (&reader, timeline_cases(fund)),
+        (&reader, report_cases(fund)),
+        (&owner, writer_cases(fund)),
+    ] {
+        for case in cases {
+            let plan = Plan::of(client, case.sql, &case.parameters).await;
+            plan.assert_no_full_scan_of(&LARGE);
+            for index in case.indexes {
+                plan.assert_uses(index);
+                unused.remove(*index);
+            }
         }
     }
     assert!(unused.is_empty(), "no case shows these in use: {unused:?}");
@@ -245,19 +262,65 @@ async fn indexes(client: &Client) -> BTreeSet<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// The plan that a prepared statement settles on must choose as well: unchosen branches never run.
+/// The plan that a reader keeps for all values must choose as well: unchosen branches never run.
 #[tokio::test]
 async fn generic_plans_run_only_the_chosen_branch() {
     let database = Database::sample().await;
-    let client = database.connect().await;
-    client
-        .batch_execute("delete from touched_commitments; set plan_cache_mode = force_generic_plan")
-        .await
-        .expect("the session is set");
-    let from_view = Plan::of(&client, SUMMARY, &[&1_i64, &today()]).await;
+    let sql = "delete from touched_commitments";
+    let unmarked = database.connect().await.batch_execute(sql).await;
+    unmarked.expect("no LP bears a mark");
+    let reader = database.connect_as_reader().await;
+    let from_view = Plan::of(&reader, SUMMARY, &[text(1), text(today())]).await;
     from_view.assert_uses("lp_dashboard_summary_key");
     assert!(!from_view.uses("lp_capital_accounts_latest_idx"));
-    let live = Plan::of(&client, SUMMARY, &[&1_i64, &date("2023-05-17")]).await;
+    let live = Plan::of(&reader, SUMMARY, &[text(1), text("2023-05-17")]).await;
     live.assert_uses("lp_capital_accounts_latest_idx");
     assert!(!live.uses("lp_dashboard_summary_key"));
+}
+
+/// Where a filter has many ranges, only keys are read in each, and whole rows for the page alone.
+#[tokio::test]
+async fn a_page_over_many_ranges_reads_whole_rows_for_itself_only() {
+    let database = Database::sample().await;
+    let owner = database.connect().await;
+    owner
+        .batch_execute("vacuum analyze capital_activities")
+        .await
+        .expect("it is vacuumed");
+    let sql = "select array_agg(distinct fund_id)::text from lp_fund_commitments where lp_id = 1";
+    let funds: String = owner.query_one(sql, &[]).await.expect("an LP").get(0);
+    let reader = database.connect_as_reader().await;
+    for (funds, types) in [
+        (funds, "{}"),
+        ("{}".to_owned(), "{capital_call,distribution}"),
+    ] {
+        let mut case = activity(&[], funds, types, None);
+        case.parameters[4] = text(11);
+        let plan = Plan::of(&reader, case.sql, &case.parameters).await;
+        assert_eq!(
+            plan.rows_fetched_from("capital_activities"),
+            11.0,
+            "{plan:#?}"
+        );
+    }
+}
+
+/// What other LPs have under the same key and value is not even looked at.
+#[tokio::test]
+async fn a_search_by_metadata_reads_the_lps_own_matches_alone() {
+    let database = Database::sample().await;
+    let owner = database.connect().await;
+    owner.batch_execute(BUSY).await.expect("the hour is busy");
+    let sql = "select metadata ->> 'wire', count(*) from capital_activities
+        where lp_id = 1 and metadata ? 'wire' group by 1 order by 1 limit 1";
+    let row = owner.query_one(sql, &[]).await.expect("a wire of LP 1");
+    let (wire, matches): (String, i64) = (row.get(0), row.get(1));
+    let everybodys = "select count(*) from capital_activities where metadata ->> 'wire' = $1";
+    let row = owner.query_one(everybodys, &[&wire]).await;
+    assert!(row.expect("a count").get::<_, i64>(0) > matches);
+    let reader = database.connect_as_reader().await;
+    let metadata = text(format!(r#"{{"wire": "{wire}"}}"#));
+    let case = activity(&[], "{}".to_owned(), "{}", metadata);
+    let plan = Plan::of(&reader, case.sql, &case.parameters).await;
+    assert_eq!(plan.rows_fetched_from("capital_activities"), matches as f64);
 }

@@ -96,6 +96,31 @@ async fn points_from_the_day_on_which_performance_is_owed_say_so() {
 }
 
 #[tokio::test]
+async fn points_from_the_day_on_which_gross_performance_is_owed_say_so_in_that_fund() {
+    let world = Reporting::settled().await;
+    let sql = "insert into investment_valuations (investment_id, valuation_date, fair_value_cents)
+        select min(investment_id), '2022-06-01', 99 from fund_investments where fund_id = $1";
+    let valued = world.desk.client.execute(sql, &[&world.single_fund]).await;
+    valued.expect("a valuation is inserted");
+    for (scope, _) in scopes(&world) {
+        let answer = ask(&world.desk, &question(&world, scope, Granularity::Monthly)).await;
+        let is_of_fund =
+            matches!(scope, Scope::Commitment(_)) || scope == Scope::Fund(world.single_fund);
+        for series in answer["series"].as_array().expect("series") {
+            for point in series["points"].as_array().expect("points") {
+                let flags = point["flags"].as_array().expect("flags");
+                let expected = is_of_fund && point["date"].as_str() >= Some("2022-06-01");
+                assert_eq!(
+                    flags.contains(&json!("IRR_PENDING")),
+                    expected,
+                    "{scope:?} {point}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_the_lps_has_no_history() {
     let world = Reporting::settled().await;
     let theirs = world

@@ -198,6 +198,38 @@ async fn holdings_are_the_lps_part_of_the_whole_each_amount_rounded_by_itself() 
     assert_eq!(first["unrealizedMultiple"], json!(1.533333));
 }
 
+/// Releases may exceed a commitment, and even all commitments of a fund: what can be computed is shown, and the rest says why not.
+#[tokio::test]
+async fn a_share_that_releases_have_undone_is_flagged() {
+    let world = Reporting::settled().await;
+    let release = |cents| {
+        activity_message(
+            world.commitment_id,
+            "commitment_release",
+            cents,
+            "2024-05-01",
+        )
+    };
+    world.desk.record(&[&release(150_000_000)]).await;
+    for (more_cents, flags) in [
+        (0, vec!["COMMITMENT_NEGATIVE"]),
+        (130_000_000, vec!["COMMITMENT_NEGATIVE", "ZERO_COMMITMENT"]),
+        (7_000_000, vec!["COMMITMENT_NEGATIVE", "ZERO_COMMITMENT"]),
+    ] {
+        if more_cents > 0 {
+            world.desk.record(&[&release(more_cents)]).await;
+        }
+        let got = ask(&world.desk, &holdings(world.lp_id)).await;
+        let expected = world.oracle().await.holdings(world.lp_id.get());
+        let expected = expected.expect("the LP is there");
+        assert_eq!(differences(&expected, &got), Vec::<String>::new(), "{got}");
+        let first = &items(&got)[0];
+        assert_eq!(first["flags"], json!(flags));
+        assert_eq!(first["ownershipPercent"].is_null(), flags.len() > 1);
+        assert_eq!(first["unrealizedMultiple"], json!(1.533333));
+    }
+}
+
 #[tokio::test]
 async fn holdings_come_in_pages_and_by_fund() {
     let world = Reporting::settled().await;

@@ -130,6 +130,69 @@ async fn owed_performance_is_flagged_from_the_day_it_is_owed_and_never_before() 
     assert_right(&world, "settled again").await;
 }
 
+/// Once the views stand, an entry is in every answer although their rows are the old ones: its mark makes it so. The same
+/// holds for the rates that follow from it.
+#[tokio::test]
+async fn an_entry_after_a_refresh_is_in_every_answer_while_the_old_rows_stand() {
+    let world = Reporting::settled().await;
+    let client = &world.desk.client;
+    let forget = "delete from touched_commitments";
+    world.refresh().await;
+    client.batch_execute(forget).await.expect("marks go");
+    let rows = "select * from lp_dashboard_summary order by lp_id, currency";
+    let (before, old_rows) = (
+        positions_as_of(&world, today()).await,
+        world.desk.rows(rows).await,
+    );
+    let call = activity_message(world.commitment_id, "capital_call", 9_000_000, "2024-02-01");
+    world.desk.record(&[&call]).await;
+    world.settle().await;
+    assert_eq!(world.desk.rows(rows).await, old_rows);
+    assert_right(&world, "after the entry").await;
+    // The entry moved every one of these answers, so none of them can have come from the old rows.
+    client.batch_execute(forget).await.expect("marks go");
+    let stale = positions_as_of(&world, today()).await;
+    let is_of_the_entry =
+        |answer: &Value| answer["fundId"].is_null() || answer["fundId"] == json!(world.single_fund);
+    for (before, stale) in before
+        .iter()
+        .zip(&stale)
+        .filter(|(before, _)| is_of_the_entry(before))
+    {
+        assert_eq!(
+            before["totals"][1]["paidInCents"],
+            stale["totals"][1]["paidInCents"]
+        );
+        assert_eq!(before["paidInCents"], stale["paidInCents"]);
+    }
+}
+
+/// What a fund is owed concerns its gross figures alone, wherever they are shown.
+#[tokio::test]
+async fn owed_gross_performance_is_flagged_on_the_fund_from_the_day_it_is_owed() {
+    let world = Reporting::settled().await;
+    let sql = "insert into investment_valuations (investment_id, valuation_date, fair_value_cents)
+        select min(investment_id), '2024-03-31', 99 from fund_investments where fund_id = $1";
+    let valued = world.desk.client.execute(sql, &[&world.single_fund]).await;
+    valued.expect("a valuation is inserted");
+    for (as_of, is_owed) in [(today(), true), (date("2024-03-30"), false)] {
+        let answer = ask(&world.desk, &Performance::new(world.lp_id, as_of)).await;
+        for position in positions_in(&answer) {
+            let flags = position["flags"].as_array().expect("flags");
+            let expected = is_owed && position["fundId"] == json!(world.single_fund);
+            assert_eq!(
+                flags.contains(&json!("IRR_PENDING")),
+                expected,
+                "{position}"
+            );
+        }
+        let report = FundPerformance::new(world.lp_id, world.single_fund, as_of);
+        let flags = &ask(&world.desk, &report).await["flags"];
+        let flags = flags.as_array().expect("flags");
+        assert_eq!(flags.contains(&json!("IRR_PENDING")), is_owed);
+    }
+}
+
 fn positions_in(answer: &Value) -> Vec<&Value> {
     let listed = ["totals", "funds"]
         .into_iter()

@@ -122,6 +122,20 @@ fn the_contract_the_template_and_the_gateway_have_the_same_routes() {
     assert_eq!(gateway, contract);
 }
 
+/// A function that the platform cuts off answers nothing; one that gives up on the database first still tells its client to retry.
+#[test]
+fn reports_give_up_on_the_database_before_the_platform_gives_up_on_them() {
+    let globals = &yaml("infra/template.yaml")["Globals"]["Function"];
+    let limit_ms = globals["Timeout"].as_u64().expect("seconds") * 1000;
+    let statement = &globals["Environment"]["Variables"]["DATABASE_STATEMENT_TIMEOUT_MS"];
+    let statement_ms: u64 = statement.as_str().expect("text").parse().expect("a number");
+    // Beside the statement: the network, and looks into the cache before and after.
+    assert!(
+        statement_ms + 800 <= limit_ms,
+        "{statement_ms} of {limit_ms} ms"
+    );
+}
+
 #[test]
 fn the_common_crate_runs_one_way() {
     let floors: [(&str, &[&str]); 3] = [

@@ -40,10 +40,8 @@ pub enum Flag {
     ZeroCost,
     /// A holding that has no valuation is carried at its cost.
     ValuedAtCost,
-    /// [`Flag::NoNav`], said of the gross IRR.
-    GrossNoNav,
-    /// [`Flag::NavAtCost`], said of the gross IRR.
-    GrossNavAtCost,
+    /// Releases exceed the commitment, so that a share reckoned by it is below zero. Never clamped.
+    CommitmentNegative,
     /// [`Flag::InsufficientFlows`], said of the gross IRR.
     GrossInsufficientFlows,
     /// [`Flag::NoSignChange`], said of the gross IRR.
@@ -62,7 +60,7 @@ pub enum Flag {
 
 impl Flag {
     /// Every flag, in the order in which an answer lists them.
-    pub const ALL: [Flag; 26] = [
+    pub const ALL: [Flag; 25] = [
         Flag::ZeroPaidIn,
         Flag::NoNav,
         Flag::NavAtCost,
@@ -80,8 +78,7 @@ impl Flag {
         Flag::PaidInExceedsCommitment,
         Flag::ZeroCost,
         Flag::ValuedAtCost,
-        Flag::GrossNoNav,
-        Flag::GrossNavAtCost,
+        Flag::CommitmentNegative,
         Flag::GrossInsufficientFlows,
         Flag::GrossNoSignChange,
         Flag::GrossZeroEverywhere,
@@ -111,8 +108,7 @@ impl Flag {
             Flag::PaidInExceedsCommitment => "PAID_IN_EXCEEDS_COMMITMENT",
             Flag::ZeroCost => "ZERO_COST",
             Flag::ValuedAtCost => "VALUED_AT_COST",
-            Flag::GrossNoNav => "GROSS_NO_NAV",
-            Flag::GrossNavAtCost => "GROSS_NAV_AT_COST",
+            Flag::CommitmentNegative => "COMMITMENT_NEGATIVE",
             Flag::GrossInsufficientFlows => "GROSS_INSUFFICIENT_FLOWS",
             Flag::GrossNoSignChange => "GROSS_NO_SIGN_CHANGE",
             Flag::GrossZeroEverywhere => "GROSS_ZERO_EVERYWHERE",
@@ -128,11 +124,14 @@ impl Flag {
         Flag::ALL.into_iter().find(|flag| flag.code() == code)
     }
 
-    /// The same reason said of the gross IRR, for the flags that an IRR can carry.
+    /// Whether the flag says something of a net IRR, stored beside it.
+    pub const fn is_of_irr(self) -> bool {
+        matches!(self, Flag::NoNav) || self.gross().is_some()
+    }
+
+    /// The same reason said of the gross IRR, for the flags that one can carry. A fund's residual is never unknown.
     pub const fn gross(self) -> Option<Flag> {
         Some(match self {
-            Flag::NoNav => Flag::GrossNoNav,
-            Flag::NavAtCost => Flag::GrossNavAtCost,
             Flag::InsufficientFlows => Flag::GrossInsufficientFlows,
             Flag::NoSignChange => Flag::GrossNoSignChange,
             Flag::ZeroEverywhere => Flag::GrossZeroEverywhere,
@@ -191,7 +190,7 @@ impl Flags {
         self.iter().map(Flag::code).collect()
     }
 
-    /// The set as said of the gross IRR; flags that no IRR carries are left out.
+    /// The set as said of the gross IRR; flags that it cannot carry are left out.
     pub fn gross(self) -> Flags {
         self.iter().filter_map(Flag::gross).collect()
     }
@@ -236,8 +235,10 @@ mod tests {
             if let Some(gross) = flag.gross() {
                 assert_eq!(gross.code(), format!("GROSS_{}", flag.code()));
                 assert_eq!(gross.gross(), None);
+                assert!(flag.is_of_irr() && !gross.is_of_irr());
             }
         }
+        assert!(Flag::NoNav.is_of_irr() && !Flag::NavAtCost.is_of_irr());
         assert_eq!(
             Flags::from_iter([Flag::NoRoot, Flag::ZeroPaidIn])
                 .gross()

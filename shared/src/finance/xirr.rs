@@ -115,11 +115,7 @@ impl Solution {
     }
 
     fn over_year(self) -> Irr {
-        Irr {
-            rate: self.log_rate.map(f64::exp_m1),
-            annualised: true,
-            flags: self.flags,
-        }
+        self.over(1.0, true)
     }
 
     /// Expresses the rate for the period itself when that is shorter than a year: (1+r)^(days/365) − 1.
@@ -129,11 +125,21 @@ impl Solution {
         }
         // At least a day: the logarithm of a total loss is infinite, and on the very day of the payment times zero.
         let share = f64::from(self.days.max(1)) / f64::from(DAYS_OF_YEAR);
+        self.over(share, false)
+    }
+
+    /// The rate over a share of a year. What is bounded is the rate that is given: a few days' plain gain may be beyond all
+    /// bounds as an annual rate.
+    fn over(self, share: f64, annualised: bool) -> Irr {
         let rate = self.log_rate.map(|log_rate| (log_rate * share).exp_m1());
+        let mut flags = self.flags;
+        if rate.is_some_and(|rate| rate > MAX_RATE) {
+            flags.insert(Flag::OutOfBounds);
+        }
         Irr {
-            rate,
-            annualised: false,
-            flags: self.flags,
+            rate: rate.filter(|&rate| rate <= MAX_RATE),
+            annualised,
+            flags,
         }
     }
 }
@@ -141,10 +147,10 @@ impl Solution {
 /// Applies the rules in their order: a total loss, then what has no rate by its shape, then the equation.
 ///
 /// The history runs from the first flow that isn't zero to the last, so that entries which cancel on their date never
-/// change an IRR; that of a total loss runs to the date on which nothing was left.
+/// change an IRR. Of a total loss it ends with the last payment: that nothing was left later is no flow.
 fn solve(days: &[(i32, f64)], is_worthless: bool) -> Solution {
     let flows: Vec<(i32, f64)> = days.iter().copied().filter(|flow| flow.1 != 0.0).collect();
-    let (Some(first), Some(last), Some(end)) = (flows.first(), flows.last(), days.last()) else {
+    let (Some(first), Some(last)) = (flows.first(), flows.last()) else {
         let flag = if days.len() > 1 {
             Flag::ZeroEverywhere
         } else {
@@ -159,7 +165,7 @@ fn solve(days: &[(i32, f64)], is_worthless: bool) -> Solution {
     if is_worthless && all_paid {
         return Solution {
             log_rate: Some(f64::NEG_INFINITY),
-            days: end.0 - first.0,
+            days: span,
             flags: Flag::TotalLoss.into(),
         };
     }
@@ -172,7 +178,7 @@ fn solve(days: &[(i32, f64)], is_worthless: bool) -> Solution {
     choose_root(&Equation::new(&flows).roots(), span)
 }
 
-/// The root nearest to 10 %, if there is one within bounds.
+/// The root nearest to 10 %, if there is one.
 fn choose_root(roots: &[f64], days: i32) -> Solution {
     let distance = |log_rate: f64| (log_rate.exp_m1() - PREFERRED_RATE).abs();
     let nearest = roots
@@ -185,14 +191,6 @@ fn choose_root(roots: &[f64], days: i32) -> Solution {
     let mut flags = Flags::NONE;
     if roots.len() > 1 {
         flags.insert(Flag::MultipleRoots);
-    }
-    if log_rate.exp_m1() > MAX_RATE {
-        flags.insert(Flag::OutOfBounds);
-        return Solution {
-            log_rate: None,
-            days,
-            flags,
-        };
     }
     Solution {
         log_rate: Some(log_rate),
@@ -282,6 +280,25 @@ mod tests {
             0,
         );
         assert_eq!((same_day.rate, same_day.annualised), (Some(-1.0), false));
+    }
+
+    #[test]
+    fn the_history_of_a_total_loss_ends_with_the_last_payment() {
+        let once = irr(&[("2020-01-01", -5), ("2023-01-01", 0)]);
+        assert_eq!((once.rate, once.annualised), (Some(-1.0), false));
+        let twice = irr(&[("2020-01-01", -5), ("2021-01-01", -5), ("2023-01-01", 0)]);
+        assert_eq!((twice.rate, twice.annualised), (Some(-1.0), true));
+    }
+
+    #[test]
+    fn the_rate_that_is_given_is_the_one_that_is_bounded() {
+        let days = irr(&[("2026-09-27", -10_000), ("2026-09-30", 11_500)]);
+        assert!((days.rate.expect("a rate") - 0.15).abs() < 1e-12);
+        assert!(!days.annualised && days.flags.is_empty());
+        assert_eq!(
+            flags(&[("2026-09-27", -1), ("2026-09-30", 2_000_000)]),
+            (None, vec!["OUT_OF_BOUNDS"])
+        );
     }
 
     #[test]

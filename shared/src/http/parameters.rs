@@ -76,7 +76,7 @@ impl Parameters {
         self.parsed("commitmentId")
     }
 
-    /// The query's `fundIds`, each once, in order; empty when absent.
+    /// The query's `fundIds`, in order; empty when absent.
     pub fn fund_ids(&mut self) -> Result<Vec<FundId>, Refused> {
         self.list("fundIds", |item| {
             item.parse()
@@ -84,7 +84,7 @@ impl Parameters {
         })
     }
 
-    /// A list of the given words, each once, in the order they are given in; empty when absent.
+    /// A list of the given words, in the order of their values; empty when absent.
     pub fn some_of<T: Copy + Ord>(
         &mut self,
         name: &str,
@@ -157,7 +157,8 @@ impl Parameters {
         let Some(text) = self.text("limit")? else {
             return Ok(DEFAULT_LIMIT);
         };
-        let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        // As ids are written: one spelling a number.
+        let plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
         let limit = text
             .parse()
             .ok()
@@ -186,7 +187,7 @@ impl Parameters {
         let Some(text) = self.text("metadata")? else {
             return Ok(None);
         };
-        let fits = |word: &str| (1..=LONGEST_WORD).contains(&word.len());
+        let fits = |word: &str| (1..=LONGEST_WORD).contains(&word.chars().count());
         match text
             .split_once(':')
             .filter(|(key, value)| fits(key) && fits(value))
@@ -194,7 +195,7 @@ impl Parameters {
             Some((key, value)) => Ok(Some((key.to_owned(), value.to_owned()))),
             None => Err(self.refuse(
                 "metadata",
-                format!("is not key:value, each of 1 to {LONGEST_WORD} bytes"),
+                format!("is not key:value, each of 1 to {LONGEST_WORD} characters"),
             )),
         }
     }
@@ -244,14 +245,19 @@ impl Parameters {
             .collect::<Result<Vec<T>, _>>()
             .map_err(|detail| self.refuse(name, detail))?;
         items.sort_unstable();
-        items.dedup();
+        if items.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(self.refuse(name, "holds an item twice"));
+        }
         Ok(items)
     }
 
-    /// The text of a query parameter.
+    /// The text of a query parameter. Postgres takes every character but NUL, and no list or name holds one.
     fn text(&mut self, name: &str) -> Result<Option<String>, Refused> {
         match self.query.all(name).as_deref() {
             None | Some([]) => Ok(None),
+            Some([text]) if text.contains('\0') => {
+                Err(self.refuse(name, "holds the character NUL"))
+            }
             Some([text]) => Ok(Some((*text).to_owned())),
             Some(_) => Err(self.refuse(name, "is given more than once")),
         }

@@ -1,5 +1,6 @@
 //! The response to a request that has an answer.
 
+use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, IntoHeaderName, LINK, VARY,
 };
@@ -38,14 +39,15 @@ pub fn respond(request: &Request, content: Content, origin: Origin) -> Response<
     let etag = content.etag();
     let headers = response.headers_mut();
     insert(headers, CACHE_CONTROL, "private, no-cache");
-    insert(headers, VARY, "accept-encoding");
+    insert(headers, VARY, "Accept-Encoding");
     insert(headers, X_CACHE, origin.name());
     insert(headers, ETAG, &etag);
+    // Of a 304 too: the gateway would otherwise put in a type of its own.
+    insert(headers, CONTENT_TYPE, "application/json");
     if has_already(request.headers(), &etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
     }
-    insert(headers, CONTENT_TYPE, "application/json");
     if content.is_gzipped() {
         insert(headers, CONTENT_ENCODING, "gzip");
     }
@@ -63,7 +65,7 @@ pub fn respond(request: &Request, content: Content, origin: Origin) -> Response<
 /// The link to the page after this one: the same request with another cursor.
 fn next_page(uri: &Uri, cursor: &str) -> String {
     let same = uri.query().unwrap_or_default().split('&');
-    let same = same.filter(|pair| !pair.is_empty() && pair.split('=').next() != Some("cursor"));
+    let same = same.filter(|pair| !pair.is_empty() && !is_cursor(pair));
     let query: Vec<&str> = same.collect();
     let separator = if query.is_empty() { "" } else { "&" };
     format!(
@@ -71,6 +73,12 @@ fn next_page(uri: &Uri, cursor: &str) -> String {
         uri.path(),
         query.join("&")
     )
+}
+
+/// Whether a pair of a query gives the cursor, however its name is encoded: what the parameters are read by decides.
+fn is_cursor(pair: &str) -> bool {
+    pair.parse::<QueryMap>()
+        .is_ok_and(|parsed| parsed.first("cursor").is_some())
 }
 
 /// Every value set here is visible ASCII; one that is not would be left out.
@@ -113,6 +121,10 @@ mod tests {
                 "</a?limit=2&fundId=1&cursor=n>; rel=\"next\"",
             ),
             ("/a?cursor=c", "</a?cursor=n>; rel=\"next\""),
+            (
+                "/a?%63ursor=c&types=a%2Cb&x",
+                "</a?types=a%2Cb&x&cursor=n>; rel=\"next\"",
+            ),
         ] {
             let content = Content::plain(b"{}".to_vec(), Some("n".into()));
             let response = respond(&request(target), content, Origin::Miss);
@@ -131,7 +143,7 @@ mod tests {
         assert_eq!(response.status(), 304);
         assert_eq!(response.headers()[ETAG], content.etag());
         assert_eq!(response.headers()[X_CACHE], "hit");
-        assert_eq!(response.headers().get(CONTENT_TYPE), None);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
         assert!(response.body().is_empty());
     }
 
@@ -140,7 +152,7 @@ mod tests {
         let content = Content::plain(vec![b' '; 2000], None).compressed();
         let response = respond(&request("/a"), content, Origin::Bypass);
         assert_eq!(response.headers()[CONTENT_ENCODING], "gzip");
-        assert_eq!(response.headers()[VARY], "accept-encoding");
+        assert_eq!(response.headers()[VARY], "Accept-Encoding");
         assert!(matches!(response.body(), Body::Binary(_)));
     }
 }

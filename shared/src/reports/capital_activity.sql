@@ -1,10 +1,51 @@
 -- One page of the LP's ledger, newest first. $1: LP, $2 and $3: only entries before this date and id, $4: first day, $5: the
 -- most rows, $6: funds or none, $7: types or none, $8: metadata to contain, or null.
 --
--- Each way of filtering has a branch with an index in the order of the page, of which it reads no more than the page. The
--- tests on the parameters alone are one-time filters: of the five branches one runs.
-with candidate as (
-    -- All of it.
+-- Each way of filtering has a branch with an index in the order of the page, of which it reads no more than the page from
+-- each range. The tests on the parameters alone are one-time filters: of the four branches one runs.
+--
+-- The types asked for by name, and all there are when none is named.
+with wanted as (
+    select activity_type
+    from unnest($7::text[]) as named (activity_type)
+    union all
+    select t.activity_type
+    from activity_types t
+    where cardinality($7::text[]) = 0
+),
+-- Where a filter has several ranges, only their keys are read, from the index alone.
+key as (
+    -- By type: one range for each.
+    (select e.effective_date, e.activity_id
+     from unnest($7::text[]) as named (activity_type)
+     cross join lateral (
+        select a.effective_date, a.activity_id
+        from capital_activities a
+        where a.lp_id = $1::bigint and a.activity_type = named.activity_type
+          and (a.effective_date, a.activity_id) < ($2::date, $3::bigint) and a.effective_date >= $4::date
+        order by a.effective_date desc, a.activity_id desc
+        limit $5::bigint
+     ) e
+     where cardinality($6::bigint[]) = 0 and $8::jsonb is null)
+    union all
+    -- By fund, with types or without: one range for each of the LP's commitments there and each type.
+    (select e.effective_date, e.activity_id
+     from lp_fund_commitments c
+     cross join wanted w
+     cross join lateral (
+        select a.effective_date, a.activity_id
+        from capital_activities a
+        where a.lp_id = $1::bigint and a.commitment_id = c.commitment_id and a.activity_type = w.activity_type
+          and (a.effective_date, a.activity_id) < ($2::date, $3::bigint) and a.effective_date >= $4::date
+        order by a.effective_date desc, a.activity_id desc
+        limit $5::bigint
+     ) e
+     where cardinality($6::bigint[]) > 0 and $8::jsonb is null and c.lp_id = $1::bigint and c.fund_id = any($6::bigint[]))
+    order by effective_date desc, activity_id desc
+    limit $5::bigint
+),
+page as (
+    -- Everything.
     (select a as entry
      from capital_activities a
      where cardinality($6::bigint[]) = 0 and cardinality($7::text[]) = 0 and $8::jsonb is null
@@ -13,46 +54,15 @@ with candidate as (
      order by a.effective_date desc, a.activity_id desc
      limit $5::bigint)
     union all
-    -- By type: one range for each.
+    -- The entries of the newest keys.
     (select e.entry
-     from unnest($7::text[]) as t (activity_type)
+     from key k
      cross join lateral (
         select a as entry
         from capital_activities a
-        where a.lp_id = $1::bigint and a.activity_type = t.activity_type
-          and (a.effective_date, a.activity_id) < ($2::date, $3::bigint) and a.effective_date >= $4::date
-        order by a.effective_date desc, a.activity_id desc
-        limit $5::bigint
-     ) e
-     where cardinality($6::bigint[]) = 0 and $8::jsonb is null)
-    union all
-    -- By fund: one range for each of the LP's commitments there.
-    (select e.entry
-     from lp_fund_commitments c
-     cross join lateral (
-        select a as entry
-        from capital_activities a
-        where a.lp_id = $1::bigint and a.commitment_id = c.commitment_id
-          and (a.effective_date, a.activity_id) < ($2::date, $3::bigint) and a.effective_date >= $4::date
-        order by a.effective_date desc, a.activity_id desc
-        limit $5::bigint
-     ) e
-     where cardinality($7::text[]) = 0 and $8::jsonb is null
-       and c.lp_id = $1::bigint and c.fund_id = any($6::bigint[]))
-    union all
-    -- By fund and type: one range for each commitment and type.
-    (select e.entry
-     from lp_fund_commitments c
-     cross join unnest($7::text[]) as t (activity_type)
-     cross join lateral (
-        select a as entry
-        from capital_activities a
-        where a.lp_id = $1::bigint and a.commitment_id = c.commitment_id and a.activity_type = t.activity_type
-          and (a.effective_date, a.activity_id) < ($2::date, $3::bigint) and a.effective_date >= $4::date
-        order by a.effective_date desc, a.activity_id desc
-        limit $5::bigint
-     ) e
-     where $8::jsonb is null and c.lp_id = $1::bigint and c.fund_id = any($6::bigint[]))
+        where a.lp_id = $1::bigint and a.effective_date = k.effective_date and a.activity_id = k.activity_id
+        limit 1
+     ) e)
     union all
     -- By metadata, the rarest of filters: what contains it and is the LP's is found first, and the rest is applied to that.
     (select a as entry
@@ -61,16 +71,9 @@ with candidate as (
        and a.lp_id = $1::bigint
        and (a.effective_date, a.activity_id) < ($2::date, $3::bigint) and a.effective_date >= $4::date
        and (cardinality($6::bigint[]) = 0 or a.fund_id = any($6::bigint[]))
-       and (cardinality($7::text[]) = 0 or a.activity_type = any($7::text[]))
+       and a.activity_type = any(array(select activity_type from wanted))
      order by a.effective_date desc, a.activity_id desc
      limit $5::bigint)
-),
--- The newest of the candidates.
-page as (
-    select entry
-    from candidate
-    order by (entry).effective_date desc, (entry).activity_id desc
-    limit $5::bigint
 )
 select (p.entry).activity_id, (p.entry).commitment_id, (p.entry).fund_id, f.name as fund_name, f.currency,
        (p.entry).activity_type, (p.entry).amount_cents, (p.entry).effective_date, (p.entry).recorded_at,

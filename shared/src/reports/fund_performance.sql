@@ -1,14 +1,13 @@
 -- What the LP has in one fund as of a day, and the fund's gross performance. $1: LP, $2: as of, $3: fund.
 --
--- Where to read: the view is right while nothing of this LP has changed since its refresh, and it does not stand for a
--- later day than the one asked for. Both tests are one-time filters below, so the branch not taken is never run.
+-- Where to read: from the view while it is right for this LP and day, else from its definition. The choice is a one-time filter
+-- below, so the branch not taken is never run.
 with reading as materialized (
-    select not exists (select from touched_commitments where lp_id = $1::bigint)
-           and coalesce((select as_of_date from view_refreshes where as_of_date is not null order by refresh_id desc limit 1)
-                        <= $2::date, false) as view_is_current,
-           exists (select from pending_performance where lp_id = $1::bigint and from_date <= $2::date)
-           or exists (select from pending_performance where fund_id = $3::bigint and lp_id is null and from_date <= $2::date)
+    select r.view_is_current,
+           r.irr_is_pending
+           or exists (select from pending_performance q where q.fund_id = $3::bigint and q.lp_id is null and q.from_date <= $2::date)
                as irr_is_pending
+    from reading_at($1::bigint, $2::date) r
 ),
 -- The LP's commitments in the fund, from the view or computed.
 commitment as (
@@ -49,43 +48,22 @@ rated as (
            case when t.commitment_count > 1 then pool.annualised else t.own_annualised end as annualised,
            case when t.commitment_count > 1 then pool.flags else t.own_flags end as irr_flags
     from total t
-    left join lateral (
-        select b.performance_date, b.net_irr, b.annualised, b.flags
-        from lp_pooled_performance b
-        where t.commitment_count > 1 and b.lp_id = $1::bigint and b.currency = t.currency and b.fund_id = $3::bigint
-          and b.performance_date <= $2::date
-        order by b.performance_date desc
-        limit 1
-    ) pool on true
+    left join lateral fund_pool_at($1::bigint, t.currency, case when t.commitment_count > 1 then $3::bigint end, $2::date) pool on true
 )
 select f.name as fund_name, f.vintage_year,
        r.currency, r.commitment_cents, r.paid_in_cents, r.distributed_cents, r.unfunded_cents,
        r.nav_cents, r.nav_at_cost, r.reported_nav_cents, r.nav_as_of_date, r.irr_date,
        r.performance_date, r.net_irr, r.annualised, r.irr_flags,
-       (select irr_is_pending from reading) as irr_is_pending,
+       g.irr_is_pending,
        flow.dates as flow_dates, flow.cents as flow_cents,
-       gross.moic::double precision as moic, gross.gross_irr, gross.flags as gross_flags
+       gross.moic, gross.gross_irr, gross.flags as gross_flags
 from rated r
+cross join reading g
 join funds f on f.fund_id = $3::bigint
 -- The fund's own performance on the last day not after the one asked for.
-left join lateral (
-    select g.moic, g.gross_irr, g.flags
-    from fund_performance g
-    where g.fund_id = $3::bigint and g.performance_date <= $2::date
-    order by g.performance_date desc
-    limit 1
-) gross on true
+left join gross_at($3::bigint, $2::date) gross on true
 -- The cash by day, read only where no stored rate is the one of the day asked for, as for some days in the past.
-left join lateral (
-    select array_agg(d.effective_date order by d.effective_date) as dates,
-           array_agg(d.cents order by d.effective_date) as cents
-    from (
-        select a.effective_date, sum(a.cash_effect_cents)::bigint as cents
-        from lp_fund_commitments c
-        join capital_activities a on a.lp_id = c.lp_id and a.commitment_id = c.commitment_id
-        where r.performance_date is distinct from r.irr_date and not (select irr_is_pending from reading)
-          and c.lp_id = $1::bigint and c.fund_id = $3::bigint
-          and a.effective_date <= r.irr_date and a.cash_effect_cents <> 0
-        group by a.effective_date
-    ) d
+left join lateral cash_until(
+    $1::bigint, $3::bigint, r.currency,
+    case when r.performance_date is distinct from r.irr_date and not g.irr_is_pending then r.irr_date end
 ) flow on true

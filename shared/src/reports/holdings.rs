@@ -63,10 +63,10 @@ struct Holding {
     investment_date: NaiveDate,
     valuation_date: Option<NaiveDate>,
     currency: String,
-    ownership_percent: f64,
-    cost_basis_cents: i64,
-    current_value_cents: i64,
-    unrealized_gain_cents: i64,
+    ownership_percent: Option<f64>,
+    cost_basis_cents: Option<i64>,
+    current_value_cents: Option<i64>,
+    unrealized_gain_cents: Option<i64>,
     unrealized_multiple: Option<f64>,
     #[serde(serialize_with = "write_flags")]
     flags: Flags,
@@ -135,9 +135,11 @@ impl Report for Holdings {
                 &after.first,
                 &after.second,
                 &most,
+                &fund_id,
             ],
         )
         .await?;
+        // An unknown LP has no row at all, nor has a fund that the LP has no commitment in.
         if rows.is_empty() {
             return Ok(None);
         }
@@ -182,17 +184,19 @@ impl Holdings {
 }
 
 impl Holding {
-    /// The LP's share of the fund's position: part over whole of the commitments in force, each amount rounded by itself.
-    /// The multiple is the position's own, so that rounding a small share cannot move it.
+    /// The LP's share of the fund's position, each amount rounded by itself. The multiple is the position's own, so that
+    /// rounding a small share cannot move it.
     fn from_row(row: &Row, investment_id: i64) -> Result<Self, Error> {
-        let (part, whole): (i64, i64) = (row.get("part_cents"), row.get("whole_cents"));
+        let share = Share::from_row(row);
         let cost_cents: i64 = row.get("cost_cents");
         let fair_value_cents: Option<i64> = row.get("fair_value_cents");
         let value_cents = fair_value_cents.unwrap_or(cost_cents);
-        let unshared = || Error::Inconsistent(format!("holding {investment_id} cannot be shared"));
-        let share = |amount| pro_rata(amount, part, whole).ok_or_else(unshared);
-        let percent = Rounded::from_ratio(100 * i128::from(part), whole.into());
-        let (cost_basis_cents, current_value_cents) = (share(cost_cents)?, share(value_cents)?);
+        let cost_basis_cents = share.of(cost_cents)?;
+        let current_value_cents = share.of(value_cents)?;
+        let flags = [
+            (fair_value_cents.is_none(), Flag::ValuedAtCost),
+            (cost_cents == 0, Flag::ZeroCost),
+        ];
         Ok(Self {
             investment_id,
             fund_id: row.get("fund_id"),
@@ -204,19 +208,62 @@ impl Holding {
             investment_date: row.get("investment_date"),
             valuation_date: row.get("valuation_date"),
             currency: row.get("currency"),
-            ownership_percent: percent.map(Rounded::to_f64).ok_or_else(unshared)?,
+            ownership_percent: share.percent(),
             cost_basis_cents,
             current_value_cents,
-            unrealized_gain_cents: current_value_cents - cost_basis_cents,
+            unrealized_gain_cents: current_value_cents
+                .zip(cost_basis_cents)
+                .map(|(value, cost)| value - cost),
             unrealized_multiple: Rounded::from_ratio(value_cents.into(), cost_cents.into())
                 .map(Rounded::to_f64),
-            flags: flags(fair_value_cents.is_none(), cost_cents == 0),
+            flags: those_that_hold(flags).union(share.flags()),
         })
     }
 }
 
-fn flags(is_at_cost: bool, is_free: bool) -> Flags {
-    [(is_at_cost, Flag::ValuedAtCost), (is_free, Flag::ZeroCost)]
+/// The LP's part of the commitments in force in a fund. Releases may take either of them to zero or below: legal, and flagged.
+/// Of a whole that is not positive there is no share.
+#[derive(Clone, Copy)]
+struct Share {
+    part_cents: i64,
+    whole_cents: i64,
+}
+
+impl Share {
+    fn from_row(row: &Row) -> Self {
+        Self {
+            part_cents: row.get("part_cents"),
+            whole_cents: row.get("whole_cents"),
+        }
+    }
+
+    fn exists(self) -> bool {
+        self.whole_cents > 0
+    }
+
+    fn of(self, amount_cents: i64) -> Result<Option<i64>, Error> {
+        let overflow = || Error::Inconsistent("a share does not fit into 64-bit cents".into());
+        self.exists()
+            .then(|| pro_rata(amount_cents, self.part_cents, self.whole_cents).ok_or_else(overflow))
+            .transpose()
+    }
+
+    fn percent(self) -> Option<f64> {
+        let percent =
+            Rounded::from_ratio(100 * i128::from(self.part_cents), self.whole_cents.into());
+        percent.filter(|_| self.exists()).map(Rounded::to_f64)
+    }
+
+    fn flags(self) -> Flags {
+        those_that_hold([
+            (!self.exists(), Flag::ZeroCommitment),
+            (self.part_cents < 0, Flag::CommitmentNegative),
+        ])
+    }
+}
+
+fn those_that_hold(flags: [(bool, Flag); 2]) -> Flags {
+    flags
         .into_iter()
         .filter_map(|(holds, flag)| holds.then_some(flag))
         .collect()

@@ -1,8 +1,19 @@
 -- One page of what the LP's funds hold on a day. $1: LP, $2: the day, $3 and $4: first and last fund, $5 and $6: only what
--- comes after this fund and investment, $7: the most rows.
+-- comes after this fund and investment, $7: the most rows, $8: the one fund asked for, or null.
 --
--- The LP's commitments in force by fund: its part.
-with part as (
+-- The LP, if it is there, and if it has a commitment in the one fund that is asked for.
+with known as (
+    select l.lp_id
+    from limited_partners l
+    where $8::bigint is null and l.lp_id = $1::bigint
+    union all
+    (select c.lp_id
+     from lp_fund_commitments c
+     where c.lp_id = $1::bigint and c.fund_id = $8::bigint
+     limit 1)
+),
+-- Its commitments in force by fund: its part.
+part as (
     select p.fund_id, sum(p.commitment_cents)::bigint as part_cents
     from commitment_positions_at($2::date) p
     where p.lp_id = $1::bigint and p.fund_id between $3::bigint and $4::bigint
@@ -44,7 +55,7 @@ whole as materialized (
 select p.investment_id, p.fund_id, w.name as fund_name, w.currency, p.company_id, o.name as company_name, o.sector, o.stage,
        p.investment_date, value.valuation_date, p.part_cents, w.whole_cents,
        coalesce(cost.cents, 0) as cost_cents, value.fair_value_cents
-from limited_partners l
+from known k
 left join page p on true
 left join whole w on w.fund_id = p.fund_id
 left join portfolio_companies o on o.company_id = p.company_id
@@ -62,5 +73,4 @@ left join lateral (
     order by v.valuation_date desc, v.valuation_id desc
     limit 1
 ) value on true
-where l.lp_id = $1::bigint
 order by p.fund_id, p.investment_id

@@ -1,13 +1,22 @@
 -- The points of a history, oldest first, one series a currency. $1: LP, $2: fund or null, $3: commitment or null (neither:
 -- all that the LP has), $4 and $5: first and last day, $6: the most points of a series, of which the newest are kept.
 --
--- The commitments in question.
+-- The commitments in question: the one, those in the fund, or all. One of the three runs.
 with member as (
     select c.commitment_id, c.fund_id, f.currency
     from lp_fund_commitments c
     join funds f on f.fund_id = c.fund_id
-    where c.lp_id = $1::bigint
-      and (c.fund_id = $2::bigint or c.commitment_id = $3::bigint or ($2::bigint is null and $3::bigint is null))
+    where c.lp_id = $1::bigint and c.commitment_id = $3::bigint
+    union all
+    select c.commitment_id, c.fund_id, f.currency
+    from lp_fund_commitments c
+    join funds f on f.fund_id = c.fund_id
+    where c.lp_id = $1::bigint and c.fund_id = $2::bigint
+    union all
+    select c.commitment_id, c.fund_id, f.currency
+    from lp_fund_commitments c
+    join funds f on f.fund_id = c.fund_id
+    where $2::bigint is null and $3::bigint is null and c.lp_id = $1::bigint
 ),
 -- The pool of a fund comes with the settling of its second commitment. Until then the first one's points stand in for it, all
 -- of them pending.

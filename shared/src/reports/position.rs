@@ -131,7 +131,7 @@ fn stored_irr(row: &Row) -> Irr {
         annualised: row.get::<_, Option<bool>>("annualised").unwrap_or_default(),
         flags: read_flags(row, "irr_flags")
             .iter()
-            .filter(|flag| flag.gross().is_some() && *flag != Flag::NavAtCost)
+            .filter(|flag| flag.is_of_irr())
             .collect(),
     }
 }

@@ -256,11 +256,14 @@ fn holding_item(
     let cost: i128 = invested.map(|(_, cents)| -i128::from(*cents)).sum();
     let valuation = last_valuation(investment, today);
     let value = valuation.map_or(cost, |(_, cents)| i128::from(cents));
-    let cost_basis_cents = half_even(cost * share, whole);
-    let current_value_cents = half_even(value * share, whole);
+    // Releases may leave a fund without commitments in force: then nobody has a share.
+    let shared = |cents: i128| (whole > 0).then(|| half_even(cents * share, whole));
+    let (cost_basis, current_value) = (shared(cost), shared(value));
     let flags = [
         (valuation.is_none(), "VALUED_AT_COST"),
         (cost == 0, "ZERO_COST"),
+        (whole <= 0, "ZERO_COMMITMENT"),
+        (share < 0, "COMMITMENT_NEGATIVE"),
     ];
     json!({
         "fundId": fund.fund_id,
@@ -273,10 +276,10 @@ fn holding_item(
         "stage": investment.stage,
         "investmentDate": investment.date,
         "valuationDate": valuation.map(|(date, _)| date),
-        "ownershipPercent": ratio(100 * share, whole),
-        "costBasisCents": cost_basis_cents,
-        "currentValueCents": current_value_cents,
-        "unrealizedGainCents": current_value_cents - cost_basis_cents,
+        "ownershipPercent": if whole > 0 { ratio(100 * share, whole) } else { Value::Null },
+        "costBasisCents": cost_basis,
+        "currentValueCents": current_value,
+        "unrealizedGainCents": current_value.zip(cost_basis).map(|(value, cost)| value - cost),
         "unrealizedMultiple": ratio(value, cost),
         "flags": flags.into_iter().filter(|(holds, _)| *holds).map(|(_, flag)| flag).collect::<BTreeSet<_>>(),
     })

@@ -43,23 +43,19 @@ pub fn irr(flows: &[(NaiveDate, i128)], nav_cents: i128, on: NaiveDate) -> Irr {
             "ZERO_EVERYWHERE"
         });
     }
-    without_equation(&days, nav_cents, on).unwrap_or_else(|| nearest_to_ten_percent(&days))
+    without_equation(&days, nav_cents).unwrap_or_else(|| nearest_to_ten_percent(&days))
 }
 
 /// What is known without solving anything: days whose cash goes one way only.
-fn without_equation(
-    days: &BTreeMap<NaiveDate, i128>,
-    nav_cents: i128,
-    on: NaiveDate,
-) -> Option<Irr> {
+fn without_equation(days: &BTreeMap<NaiveDate, i128>, nav_cents: i128) -> Option<Irr> {
     let anything_out = days.values().any(|cents| *cents < 0);
     let anything_back = days.values().any(|cents| *cents > 0);
     if anything_out && !anything_back && nav_cents == 0 {
-        // This history ends on the day on which nothing was left, although nothing flowed then.
-        let annualised = days
-            .keys()
-            .next()
-            .map(|first| (on - *first).num_days() >= 365);
+        // The history is that of the payments: on the day on which nothing was left, nothing flowed.
+        let (first, last) = (days.keys().next(), days.keys().next_back());
+        let annualised = last
+            .zip(first)
+            .map(|(last, first)| (*last - *first).num_days() >= 365);
         return Some(Irr {
             rate: Some(-1.0),
             annualised,
@@ -88,12 +84,13 @@ fn nearest_to_ten_percent(days: &BTreeMap<NaiveDate, i128>) -> Irr {
     else {
         return Irr::none("NO_ROOT");
     };
-    if x.exp_m1() > 1e6 {
+    let span = flows[flows.len() - 1].0;
+    let rate = (x * span.min(1.0)).exp_m1();
+    if rate > 1e6 {
         return Irr::none("OUT_OF_BOUNDS");
     }
-    let span = flows[flows.len() - 1].0;
     Irr {
-        rate: Some((x * span.min(1.0)).exp_m1()),
+        rate: Some(rate),
         annualised: Some(span >= 1.0),
         flag: (roots.len() > 1).then_some("MULTIPLE_ROOTS"),
     }
@@ -195,6 +192,13 @@ mod tests {
     }
 
     #[test]
+    fn a_few_days_gain_is_bounded_as_it_is_given_and_not_as_an_annual_rate() {
+        let days = rate_of(&[("2026-09-27", -1_000_000)], 1_150_000, "2026-09-30");
+        assert_rate(&days, 0.15);
+        assert_eq!((days.annualised, days.flag), (Some(false), None));
+    }
+
+    #[test]
     fn a_month_in_which_nearly_all_is_lost_has_a_rate_too() {
         assert_rate(
             &rate_of(&[("2021-01-01", -100_000)], 1, "2021-02-01"),
@@ -243,8 +247,8 @@ mod tests {
                 "NO_ROOT",
             ),
             (
-                &[("2020-01-01", -10_000_000)],
-                100_000_000,
+                &[("2020-01-01", -100)],
+                100_000_200,
                 "2020-02-01",
                 "OUT_OF_BOUNDS",
             ),
@@ -268,10 +272,16 @@ mod tests {
             result,
             Irr {
                 rate: Some(-1.0),
-                annualised: Some(true),
+                annualised: Some(false),
                 flag: Some("TOTAL_LOSS")
             }
         );
+        let longer = rate_of(
+            &[("2020-01-01", -100), ("2021-01-01", -100)],
+            0,
+            "2021-01-01",
+        );
+        assert_eq!(longer.annualised, Some(true));
     }
 
     /// −100, +230, −132 a year apart is zero at 10 % and at 20 %.

@@ -100,11 +100,13 @@ fn a_range_runs_forward() {
 }
 
 #[test]
-fn a_list_is_sorted_distinct_and_bounded() {
+fn a_list_is_sorted_without_repeats_and_bounded() {
     let ids = |query: &str| {
         read(query, Parameters::fund_ids).map(|ids| ids.iter().map(|id| id.get()).collect())
     };
-    assert_eq!(ids("fundIds=3,1,3"), Ok(vec![1, 3]));
+    assert_eq!(ids("fundIds=3,1"), Ok(vec![1, 3]));
+    let expected = "fundIds holds an item twice";
+    assert_eq!(ids("fundIds=3,1,3"), Err(expected.to_owned()));
     assert_eq!(ids(""), Ok(vec![]));
     let expected = "fundIds holds \"\", which is not a whole number from 1 to 9223372036854775807";
     assert_eq!(ids("fundIds=1,"), Err(expected.to_owned()));
@@ -149,6 +151,7 @@ fn a_limit_stays_within_its_bounds() {
         "limit=1001",
         "limit=%2B5",
         "limit=-1",
+        "limit=007",
         "limit=",
         "limit=ten",
         "limit=1e2",
@@ -187,7 +190,32 @@ fn metadata_is_a_key_and_a_value() {
         read("metadata=batch:a%3Ab", Parameters::metadata),
         pair("batch", "a:b")
     );
-    for query in ["metadata=batch", "metadata=:a", "metadata=batch:"] {
-        assert!(read(query, Parameters::metadata).is_err());
+    let (longest, too_long) = ("é".repeat(100), "é".repeat(101));
+    assert_eq!(
+        read(&format!("metadata=a:{longest}"), Parameters::metadata),
+        pair("a", &longest)
+    );
+    for query in [
+        "metadata=batch",
+        "metadata=:a",
+        "metadata=batch:",
+        &format!("metadata=a:{too_long}"),
+    ] {
+        assert_eq!(
+            read(query, Parameters::metadata).unwrap_err(),
+            "metadata is not key:value, each of 1 to 100 characters"
+        );
+    }
+}
+
+#[test]
+fn what_no_text_in_the_database_can_hold_is_refused_in_every_parameter() {
+    let refused = [
+        read("metadata=a:%00", Parameters::metadata).map(drop),
+        read("asOf=%00", Parameters::as_of).map(drop),
+        read("fundIds=1,%002", Parameters::fund_ids).map(drop),
+    ];
+    for (refused, name) in refused.into_iter().zip(["metadata", "asOf", "fundIds"]) {
+        assert_eq!(refused, Err(format!("{name} holds the character NUL")));
     }
 }
