@@ -32,6 +32,7 @@ impl Server {
         let prefix = format!("{}:", unique_name("t"));
         let config = RedisConfig {
             url: url.to_owned(),
+            ca_file: None,
             cluster,
             prefix,
         };
