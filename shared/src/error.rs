@@ -1,5 +1,6 @@
-//! What can go wrong below the edges, and the one distinction that both edges act on: whether a part of the
-//! infrastructure is away, so that trying again later helps, or the program or its data are wrong.
+//! What can go wrong below the edges, and the distinctions that the edges act on: whether a part of the infrastructure is
+//! away, so that trying again later helps; whether the data themselves are refused, so that it never does; and the rest,
+//! where somebody has to mend the program or the deployment first.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -61,7 +62,25 @@ impl Error {
         }
     }
 
-    /// Whether the connection itself is dead, as after a freeze: the statement may not have been run at all.
+    /// Whether the data themselves are refused, so that trying again never helps. Only what is known to mean that counts: a
+    /// missing table or grant, say, refuses every message until it is mended, and none of them is at fault.
+    pub fn is_of_data(&self) -> bool {
+        match self {
+            Self::Database(error) => error.code().is_some_and(refuses_data),
+            Self::Inconsistent(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the database said that it refuses, so that it is certain that nothing was done. Its last words on a connection
+    /// say nothing about the statement before them.
+    pub fn is_refusal_of_database(&self) -> bool {
+        matches!(self, Self::Database(error) if error.as_db_error().is_some())
+            && !self.is_dead_connection()
+    }
+
+    /// Whether the connection itself is of no more use: dead, as after a freeze, so that the statement may not have been run
+    /// at all, or with plans that a migration has made wrong.
     pub fn is_dead_connection(&self) -> bool {
         matches!(self, Self::Database(error) if is_transport(error) || error.code().is_some_and(ends_connection))
     }
@@ -87,10 +106,28 @@ fn is_transport(error: &tokio_postgres::Error) -> bool {
             .is_some_and(|source| source.is::<std::io::Error>())
 }
 
-/// The server's last words on a connection, an operator's or a crash's. A statement sent just before they were read gets them
-/// as its own answer, instead of a closed socket.
+/// The server's last words on a connection, an operator's or a crash's: a statement sent just before they were read gets them
+/// as its own answer, instead of a closed socket. And `cached plan must not change result type` (a feature not supported),
+/// which a prepared statement answers for good once a migration has changed what it returns.
 fn ends_connection(code: &SqlState) -> bool {
-    [&SqlState::ADMIN_SHUTDOWN, &SqlState::CRASH_SHUTDOWN].contains(&code)
+    [
+        &SqlState::ADMIN_SHUTDOWN,
+        &SqlState::CRASH_SHUTDOWN,
+        &SqlState::FEATURE_NOT_SUPPORTED,
+    ]
+    .contains(&code)
+}
+
+/// The server's refusals of the data themselves: class 22 (a number out of range, say), and the checks, foreign keys and
+/// append-only guards of the schema.
+fn refuses_data(code: &SqlState) -> bool {
+    code.code().starts_with("22")
+        || [
+            &SqlState::CHECK_VIOLATION,
+            &SqlState::FOREIGN_KEY_VIOLATION,
+            &SqlState::RESTRICT_VIOLATION,
+        ]
+        .contains(&code)
 }
 
 /// The server's refusals that pass by themselves, by SQLSTATE class: 08 connection, 25006 a standby after failover, 40
@@ -139,6 +176,28 @@ mod tests {
             SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
         ] {
             assert!(!may_pass(&code), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_known_to_refuse_the_data_is_held_against_them() {
+        for code in [
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            SqlState::CHECK_VIOLATION,
+            SqlState::FOREIGN_KEY_VIOLATION,
+            SqlState::RESTRICT_VIOLATION,
+        ] {
+            assert!(refuses_data(&code), "{code:?}");
+        }
+        for code in [
+            SqlState::UNDEFINED_TABLE,
+            SqlState::UNDEFINED_COLUMN,
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            SqlState::FEATURE_NOT_SUPPORTED,
+            SqlState::UNIQUE_VIOLATION,
+            SqlState::ADMIN_SHUTDOWN,
+        ] {
+            assert!(!refuses_data(&code), "{code:?}");
         }
     }
 }

@@ -59,6 +59,26 @@ impl Queues {
         attributes[&delayed].parse().expect("a number")
     }
 
+    /// Sends a message to the activity queue.
+    pub async fn send(&self, message: &Value) {
+        send(&self.client, &self.queue_url, message).await;
+    }
+
+    /// Receives at most one message of the activity queue and hides it for so many seconds; waits as long for one.
+    pub async fn receive(&self, hidden_seconds: i32, wait_seconds: i32) -> Option<Message> {
+        let received = self
+            .client
+            .receive_message()
+            .queue_url(&self.queue_url)
+            .visibility_timeout(hidden_seconds)
+            .wait_time_seconds(wait_seconds)
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .send()
+            .await;
+        let messages = received.expect("the queue answers").messages;
+        messages.unwrap_or_default().pop()
+    }
+
     /// The messages that lie in a queue, taken out of it, with all their attributes.
     pub async fn take_all(&self, queue_url: &str) -> Vec<Message> {
         take_all(&self.client, queue_url).await

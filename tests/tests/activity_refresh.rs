@@ -1,121 +1,12 @@
 //! Batches from the queue, on real servers: what is acknowledged, put off, buried, and left for later.
 
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use serde_json::{Value, json};
-use shared::batch::Worker;
-use shared::config::Environment;
+use serde_json::json;
 use shared::ledger::LpRange;
 use tests::builders::{
-    World, activity_message, insert_commitment, insert_fund, nav_message, refresh_message,
+    activity_message, insert_commitment, insert_fund, nav_message, refresh_message,
     reversal_message,
 };
-use tests::desk::Desk;
-use tests::queue::Queues;
-
-/// A desk with queues of its own and the worker of the function.
-struct Office {
-    desk: Desk,
-    queues: Queues,
-    worker: Worker,
-    world: World,
-}
-
-impl Office {
-    async fn open() -> Self {
-        Self::open_with(&[]).await
-    }
-
-    /// Opens with some variables changed, to put a server out of reach.
-    async fn open_with(changed: &[(&str, &str)]) -> Self {
-        let desk = Desk::empty().await;
-        let queues = Queues::create().await;
-        let world = World::insert(&desk.client).await;
-        let (database_url, redis_url) = (desk.database.url(), desk.keyspace.url());
-        let mut variables = vec![
-            ("DATABASE_URL", database_url.as_str()),
-            ("REDIS_URL", redis_url.as_str()),
-            ("REDIS_PREFIX", desk.keyspace.prefix()),
-            ("QUEUE_URL", queues.queue_url.as_str()),
-            (
-                "DEAD_LETTER_QUEUE_URL",
-                queues.dead_letter_queue_url.as_str(),
-            ),
-        ];
-        variables.extend_from_slice(changed);
-        let worker = Worker::from_environment(&Environment::of(&variables)).await;
-        Self {
-            worker: worker.expect("the environment is usable"),
-            desk,
-            queues,
-            world,
-        }
-    }
-
-    /// Delivers bodies as one batch, for the `tries`-th time, and says which positions failed.
-    async fn deliver(&self, bodies: &[String], tries: usize) -> Vec<usize> {
-        let mut event = SqsEvent::default();
-        event.records = bodies
-            .iter()
-            .enumerate()
-            .map(|(position, body)| record(position, body, tries))
-            .collect();
-        let response = self.worker.work(event).await;
-        let failed = response.batch_item_failures.iter();
-        failed
-            .map(|failure| failure.item_identifier.parse().expect("a position"))
-            .collect()
-    }
-
-    /// The bodies and reasons in the dead-letter queue.
-    async fn dead_letters(&self) -> Vec<(String, String)> {
-        let messages = self
-            .queues
-            .take_all(&self.queues.dead_letter_queue_url)
-            .await;
-        let mut letters: Vec<(String, String)> = messages
-            .iter()
-            .map(|message| {
-                let attributes = message.message_attributes().expect("attributes");
-                let reason = attributes["reason"]
-                    .string_value()
-                    .expect("a reason")
-                    .to_owned();
-                assert!(
-                    attributes["detail"]
-                        .string_value()
-                        .is_some_and(|detail| !detail.is_empty())
-                );
-                (message.body().expect("a body").to_owned(), reason)
-            })
-            .collect();
-        letters.sort();
-        letters
-    }
-
-    /// The kinds of message that the function has sent to the activity queue itself.
-    async fn sent(&self) -> Vec<String> {
-        let messages = self.queues.take_all(&self.queues.queue_url).await;
-        messages
-            .iter()
-            .filter_map(|message| {
-                serde_json::from_str::<Value>(message.body()?).ok()?["schema"]
-                    .as_str()
-                    .map(str::to_owned)
-            })
-            .collect()
-    }
-}
-
-fn record(position: usize, body: &str, tries: usize) -> SqsMessage {
-    let mut record = SqsMessage::default();
-    record.message_id = Some(position.to_string());
-    record.receipt_handle = Some(format!("receipt-{position}"));
-    record.body = Some(body.to_owned());
-    record
-        .attributes
-        .insert("ApproximateReceiveCount".to_owned(), tries.to_string());
-    record
-}
+use tests::office::Office;
 
 #[tokio::test]
 async fn a_poison_message_goes_to_the_dead_letters_verbatim_and_its_batch_is_unharmed() {

@@ -88,7 +88,7 @@ async fn a_dead_port_costs_next_to_nothing_and_recorders_are_told() {
         cache
             .close(&changes)
             .await
-            .is_err_and(|error| error.is_infrastructure())
+            .is_err_and(|unreached| unreached.error.is_infrastructure())
     );
     assert!(cache.open(&changes).await.is_err());
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisResult, TlsCertificates};
+use redis::{
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind,
+    TlsCertificates,
+};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -74,6 +77,11 @@ impl Connection {
         })
     }
 
+    /// Whether some of the server may be away while the rest answers.
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.server, Server::Cluster(_))
+    }
+
     /// Runs a command that may be run twice. A link made earlier may have died in a freeze without anyone noticing: when
     /// it fails at once, a new one is tried. When the server is silent, waiting again would only double the wait.
     pub(super) async fn run<T: FromRedisValue>(
@@ -83,7 +91,7 @@ impl Connection {
     ) -> Result<T, Error> {
         let (link, generation, fresh) = self.link().await?;
         match self.run_on(link, generation, command, limit).await {
-            Err(Error::Redis(_)) if !fresh => {
+            Err(error @ Error::Redis(_)) if !fresh && blames_link(&error) => {
                 let (link, generation, _) = self.link().await?;
                 self.run_on(link, generation, command, limit).await
             }
@@ -102,7 +110,7 @@ impl Connection {
             Ok(answered) => answered.map_err(Error::Redis),
             Err(_elapsed) => Err(Error::RedisTimeout),
         };
-        if outcome.is_err() {
+        if outcome.as_ref().is_err_and(blames_link) {
             self.give_up(generation).await;
         }
         outcome
@@ -128,6 +136,19 @@ impl Connection {
         if current.generation == generation {
             current.link = None;
         }
+    }
+}
+
+/// Whether a new link may do better. A server that refuses a command, because its memory is full or the user may not, has
+/// answered on a sound one; but one that is only a replica now is reached by an address that has moved on.
+pub(super) fn blames_link(error: &Error) -> bool {
+    let Error::Redis(error) = error else {
+        return true;
+    };
+    match error.kind() {
+        ErrorKind::Server(refusal) => refusal == ServerErrorKind::ReadOnly,
+        ErrorKind::Extension | ErrorKind::UnexpectedReturnType => false,
+        _ => true,
     }
 }
 
@@ -167,6 +188,7 @@ impl Link {
             Self::Node(link) => link.req_packed_command(command).await,
             Self::Cluster(link) => link.req_packed_command(command).await,
         }?;
-        Ok(T::from_redis_value(value)?)
+        // What the server refuses arrives as a value.
+        Ok(T::from_redis_value(value.extract_error()?)?)
     }
 }

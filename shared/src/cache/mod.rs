@@ -1,8 +1,8 @@
 //! Finished answers in Redis, and the tags that make them stale.
 //!
 //! An answer carries the generation tokens of its tags, read before the database was, and is valid while they match. A
-//! recorder closes the tags it changes before its commit and opens them with new tokens after it; while a tag is closed
-//! nothing is planted. So no answer is served that is older than the last commit, whoever is slow and whoever dies.
+//! recorder closes the tags it changes before its commit and takes them away after it, so that the next reader makes new
+//! tokens; while a tag is closed nothing is planted. So no answer is served that is older than the last commit, whoever is slow and whoever dies.
 //! What is asked here may always fail: it is a miss then, and the database answers.
 
 mod breaker;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use keys::{ReportName, Tag, TagSet};
 pub use reader::{Finding, Place, Turn};
-pub use recorder::Closure;
+pub use recorder::{Closure, Unreached};
 
 use crate::config::RedisConfig;
 use crate::error::Error;

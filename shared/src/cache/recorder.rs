@@ -1,12 +1,14 @@
-//! The recorder's side: close the tags of what is about to change, open them with new tokens afterwards. A recorder asks
+//! The recorder's side: close the tags of what is about to change, open them for new tokens afterwards. A recorder asks
 //! whatever the breaker says: what it does not reach here stays stale.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use redis::{Cmd, Value};
 use tokio::time::timeout;
 
+use super::connection::blames_link;
 use super::keys::{Keys, TagSet};
 use super::token::Token;
 use super::{Cache, scripts};
@@ -37,41 +39,71 @@ impl Closure {
     }
 }
 
+/// What could not be done, and for whom.
+#[derive(Debug, thiserror::Error)]
+#[error("Redis did not do what was asked for {} LPs", lp_ids.len())]
+pub struct Unreached {
+    /// The LPs for whom it was not done.
+    pub lp_ids: BTreeSet<LpId>,
+    /// Why not: the first reason of possibly several.
+    #[source]
+    pub error: Error,
+}
+
 impl Cache {
     /// Before the commit, holding the locks of all its LPs: from here on readers plant nothing. An error means that Redis
-    /// is out of reach; some tags may be closed. Commit anyway, and call [`Cache::open`] until it succeeds.
-    pub async fn close(&self, closure: &Closure) -> Result<(), Error> {
+    /// is out of reach or refuses; the tags of other LPs are closed. Commit anyway, and call [`Cache::open`] until it
+    /// succeeds.
+    pub async fn close(&self, closure: &Closure) -> Result<(), Unreached> {
         self.send_all(closure, scripts::close).await
     }
 
-    /// After the commit or the rollback, and as often as needed: gives every tag a new token, unless another recorder has
-    /// closed it since. For a closure that was never closed this simply forgets.
-    pub async fn open(&self, closure: &Closure) -> Result<(), Error> {
+    /// After the commit or the rollback, and as often as needed: takes every tag away, so that the next reader makes a new
+    /// token, unless another recorder has closed it since. For a closure that was never closed this simply forgets.
+    pub async fn open(&self, closure: &Closure) -> Result<(), Unreached> {
         self.send_all(closure, scripts::open).await
     }
 
+    /// Sends the script for every LP, also after it has failed for some: of a cluster only a part may be away. A lost
+    /// connection to a single node is the end for all, and not waited for again while LPs are locked.
     async fn send_all(
         &self,
         closure: &Closure,
         script: fn(&[String], Token) -> Cmd,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Unreached> {
         let Self(inner) = self;
         let commands = closure.changes.iter().map(|&(lp_id, tags)| {
             let keys = Keys::new(&inner.prefix, lp_id);
             let tags: Vec<String> = tags.iter().map(|tag| keys.tag(tag)).collect();
-            script(&tags, closure.recorder)
+            (lp_id, script(&tags, closure.recorder))
         });
-        let sent = stream::iter(commands)
-            .map(|command| async move {
-                inner
-                    .connection
-                    .run::<Value>(&command, COMMAND_TIMEOUT)
-                    .await
+        let mut outcomes = stream::iter(commands)
+            .map(|(lp_id, command)| async move {
+                let ran = inner.connection.run::<Value>(&command, COMMAND_TIMEOUT);
+                (lp_id, ran.await)
             })
-            .buffer_unordered(COMMANDS_AT_ONCE)
-            .try_for_each(async |_| Ok(()));
-        timeout(CLOSURE_TIMEOUT, sent)
-            .await
-            .unwrap_or(Err(Error::RedisTimeout))
+            .buffer_unordered(COMMANDS_AT_ONCE);
+        let mut lp_ids: BTreeSet<LpId> = closure.changes.iter().map(|&(lp_id, _)| lp_id).collect();
+        let mut first_failure = None;
+        let sent = timeout(CLOSURE_TIMEOUT, async {
+            while let Some((lp_id, outcome)) = outcomes.next().await {
+                let Err(error) = outcome else {
+                    lp_ids.remove(&lp_id);
+                    continue;
+                };
+                let is_the_end = !inner.connection.is_cluster() && blames_link(&error);
+                first_failure.get_or_insert(error);
+                if is_the_end {
+                    break;
+                }
+            }
+        });
+        // What the time did not suffice for is in the list still.
+        let _ = sent.await;
+        if lp_ids.is_empty() {
+            return Ok(());
+        }
+        let error = first_failure.unwrap_or(Error::RedisTimeout);
+        Err(Unreached { lp_ids, error })
     }
 }

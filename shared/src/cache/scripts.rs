@@ -42,11 +42,7 @@ pub(super) fn close(tags: &[String], recorder: Token) -> Cmd {
 
 pub(super) fn open(tags: &[String], recorder: Token) -> Cmd {
     let mut command = eval(include_str!("scripts/open.lua"), tags.len());
-    command
-        .arg(tags)
-        .arg(recorder.closing_mark())
-        .arg(Token::random().to_string())
-        .arg(ms(TOKEN_TTL));
+    command.arg(tags).arg(recorder.closing_mark());
     command
 }
 

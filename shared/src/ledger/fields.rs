@@ -9,6 +9,7 @@ use super::refusal::{Reason, Refusal};
 /// Large enough for any fund, small enough that sums stay within 64 bits and JSON numbers stay exact everywhere.
 pub const LARGEST_AMOUNT_CENTS: i64 = 1_000_000_000_000_000;
 const LARGEST_METADATA_BYTES: usize = 4096;
+const LONGEST_SHOWN_NAME: usize = 60;
 
 /// The properties not yet taken.
 pub struct Fields(Map<String, Value>);
@@ -23,9 +24,10 @@ impl Fields {
     pub fn finish(self) -> Result<(), Refusal> {
         match self.0.keys().next() {
             None => Ok(()),
-            Some(_) => Err(malformed(
-                "there are properties that this kind of message does not have",
-            )),
+            Some(name) => Err(malformed(format!(
+                "this kind of message does not have the property {}",
+                shown(name)
+            ))),
         }
     }
 
@@ -102,17 +104,17 @@ impl Fields {
         })
     }
 
-    /// A moment with its offset from UTC.
+    /// A moment between 1900 and 9998 with its offset from UTC.
     pub fn moment(&mut self, name: &str) -> Result<DateTime<Utc>, Refusal> {
         let text = self.string(name)?;
-        DateTime::parse_from_rfc3339(&text)
-            .map(|moment| moment.with_timezone(&Utc))
-            .map_err(|_| {
-                Refusal::new(
-                    Reason::InvalidDate,
-                    format!("{name} is not a time with its offset from UTC, as RFC 3339 writes it"),
-                )
-            })
+        parse_moment(&text).ok_or_else(|| {
+            Refusal::new(
+                Reason::InvalidDate,
+                format!(
+                    "{name} is not a time from 1900 to 9998 with its offset from UTC, written YYYY-MM-DDThh:mm:ssZ or with +hh:mm"
+                ),
+            )
+        })
     }
 
     /// Three capital letters.
@@ -137,7 +139,7 @@ impl Fields {
                         format!("metadata is larger than {LARGEST_METADATA_BYTES} bytes"),
                     ));
                 }
-                if text.contains("\\u0000") {
+                if holds_nul(&value) {
                     return Err(malformed("metadata holds a NUL character"));
                 }
                 Ok(value)
@@ -189,6 +191,41 @@ fn plain_text(name: &str, value: Value, longest: usize) -> Result<String, Refusa
             "{name} is not text of 1 to {longest} characters without control characters"
         ))),
     }
+}
+
+/// A property's name as it may stand in a sentence: bounded, and without characters that the queue does not carry.
+pub fn shown(name: &str) -> String {
+    name.chars()
+        .take(LONGEST_SHOWN_NAME)
+        .flat_map(char::escape_default)
+        .collect()
+}
+
+/// Postgres cannot store it in JSON.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(object) => object
+            .iter()
+            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// RFC 3339 as the published schema has it: no lower case, no blank, no leap second, at most nanoseconds.
+fn parse_moment(text: &str) -> Option<DateTime<Utc>> {
+    parse_date(text.get(..10)?)?;
+    let (time, rest) = text.get(10..)?.split_at_checked(9)?;
+    let is_plain = |byte: u8| byte.is_ascii_digit() || b"T:.Z+-".contains(&byte);
+    if !text.bytes().all(is_plain) || time.ends_with("60") {
+        return None;
+    }
+    let fraction = rest.strip_prefix('.').map_or(0, |rest| {
+        rest.bytes().take_while(u8::is_ascii_digit).count()
+    });
+    let moment = DateTime::parse_from_rfc3339(text).ok()?;
+    (fraction <= 9).then(|| moment.with_timezone(&Utc))
 }
 
 fn parse_date(text: &str) -> Option<NaiveDate> {

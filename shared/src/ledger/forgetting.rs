@@ -13,24 +13,28 @@ use crate::ids::LpId;
 use crate::queue::Queue;
 
 /// Closes the tags of the LPs, whose rows the transaction has locked, commits, and opens the tags. Redis failing never
-/// undoes the work: the LPs whose answers are still to be forgotten are returned.
+/// undoes the work: the LPs whose answers are still to be forgotten are returned. When nobody knows whether the commit was
+/// done, the tags stay closed: until they expire, or whoever repeats the work opens them, answers come from the database.
 pub(crate) async fn commit_and_forget(
     transaction: Transaction<'_>,
     cache: &Cache,
     changes: &[(LpId, TagSet)],
 ) -> Result<BTreeSet<i64>, Error> {
     let closure = Closure::new(changes.iter().copied());
-    if let Err(error) = cache.close(&closure).await {
-        tracing::warn!(error = %error.chain(), "cache tags could not be closed before a commit");
+    if let Err(unreached) = cache.close(&closure).await {
+        tracing::warn!(error = %unreached.error.chain(), lps = unreached.lp_ids.len(), "cache tags could not be closed before a commit");
     }
-    let committed = transaction.commit().await;
+    let committed = match transaction.commit().await.map_err(Error::from) {
+        Err(error) if !error.is_refusal_of_database() => return Err(error),
+        known => known,
+    };
     let opened = cache.open(&closure).await;
     committed?;
-    let Err(error) = opened else {
+    let Err(unreached) = opened else {
         return Ok(BTreeSet::new());
     };
-    tracing::warn!(error = %error.chain(), "cached answers could not be forgotten after a commit");
-    Ok(changes.iter().map(|(lp_id, _)| lp_id.get()).collect())
+    tracing::warn!(error = %unreached.error.chain(), lps = unreached.lp_ids.len(), "cached answers could not be forgotten after a commit");
+    Ok(unreached.lp_ids.iter().map(|lp_id| lp_id.get()).collect())
 }
 
 /// How many LPs one note names, so that it stays far below the queue's message size.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::fields::{Fields, LARGEST_AMOUNT_CENTS, cents, malformed};
+use super::fields::{Fields, LARGEST_AMOUNT_CENTS, cents, malformed, shown};
+use super::object::Object;
 use super::refusal::{Reason, Refusal};
 
 const LARGEST_BODY_BYTES: usize = 64 * 1024;
@@ -173,9 +174,11 @@ pub fn parse_message(body: &str) -> Result<Message, Refusal> {
         let detail = format!("the body is larger than {LARGEST_BODY_BYTES} bytes");
         return Err(Refusal::new(Reason::TooLarge, detail));
     }
-    let Ok(Value::Object(object)) = serde_json::from_str(body) else {
+    let Ok(Object(object)) = serde_json::from_str(body) else {
         return Err(malformed("the body is not a JSON object"));
     };
+    let object = object
+        .map_err(|name| malformed(format!("the property {} stands there twice", shown(&name))))?;
     let schema = object.get("schema").and_then(Value::as_str);
     match schema.ok_or_else(|| malformed("schema is missing or not text"))? {
         "lp-reporting/capital-activity/1" => event(object, activity),
@@ -267,10 +270,20 @@ fn fund_nav(fields: &mut Fields) -> Result<Fact, Refusal> {
     })
 }
 
+/// Nobody reports a value before its day has begun. (A report dated ahead would close off every flow between the last one and
+/// its day.) Days are UTC's, as everywhere.
 fn nav_report(fields: &mut Fields) -> Result<NavReport, Refusal> {
+    let as_of_date = fields.date("asOfDate")?;
+    let reported_at = fields.moment("reportedAt")?;
+    if as_of_date > reported_at.date_naive() {
+        return Err(Refusal::new(
+            Reason::InvalidDate,
+            "asOfDate is later than the day of reportedAt in UTC",
+        ));
+    }
     Ok(NavReport {
-        as_of_date: fields.date("asOfDate")?,
-        reported_at: fields.moment("reportedAt")?,
+        as_of_date,
+        reported_at,
     })
 }
 

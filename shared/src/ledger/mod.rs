@@ -7,6 +7,7 @@ mod fields;
 mod forgetting;
 mod lock;
 mod message;
+mod object;
 mod owners;
 mod record;
 mod refusal;

@@ -142,9 +142,10 @@ async fn forget_shares(
     let tags = TagSet::of(&[Tag::Holdings]);
     for some in neighbours.chunks(NEIGHBOURS_AT_ONCE) {
         let closure = Closure::new(some.iter().map(|&lp_id| (lp_id, tags)));
-        if let Err(error) = cache.open(&closure).await {
-            tracing::warn!(error = %error.chain(), "cached shares could not be forgotten");
-            note_unforgotten(queue, &some.iter().map(|lp_id| lp_id.get()).collect()).await?;
+        if let Err(unreached) = cache.open(&closure).await {
+            tracing::warn!(error = %unreached.error.chain(), "cached shares could not be forgotten");
+            let lp_ids = unreached.lp_ids.iter().map(|lp_id| lp_id.get()).collect();
+            note_unforgotten(queue, &lp_ids).await?;
         }
     }
     Ok(())

@@ -1,5 +1,12 @@
 -- A recorder closes the tags of one LP. The last to close them counts: it holds the LP's lock, so any before it is done.
+-- A server without memory left cannot keep the mark; then the tags go, and with them the answers. The refusal is told.
 -- KEYS: tags. ARGV: the recorder's mark, its ms to live.
+local refusal
 for i = 1, #KEYS do
-  redis.call('set', KEYS[i], ARGV[1], 'px', ARGV[2])
+  local closed = redis.pcall('set', KEYS[i], ARGV[1], 'px', ARGV[2])
+  if closed.err then
+    redis.call('del', KEYS[i])
+    refusal = closed
+  end
 end
+return refusal
