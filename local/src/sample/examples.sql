@@ -19,7 +19,8 @@ example as (
     limit 1
 )
 select h.lp_id, h.fund_id, h.commitment_id,
-       (select min(c.lp_id) from lp_fund_commitments c where c.lp_id <> h.lp_id) as other_lp_id
+       (select min(c.lp_id) from lp_fund_commitments c where c.lp_id <> h.lp_id) as other_lp_id,
+       (select max(l.lp_id) from limited_partners l) as last_lp_id
 from holdings h
 join example e on e.lp_id = h.lp_id
 where h.ordinary

@@ -33,6 +33,8 @@ pub struct Loaded {
     pub commitment_id: i64,
     /// Another LP.
     pub other_lp_id: i64,
+    /// The highest number of an LP.
+    pub last_lp_id: i64,
     /// How many rows the database took, of all tables together.
     pub rows: u64,
 }
@@ -207,6 +209,7 @@ async fn finish(client: &Client, rows: u64) -> Result<Loaded> {
         fund_id: row.get("fund_id"),
         commitment_id: row.get("commitment_id"),
         other_lp_id: row.get("other_lp_id"),
+        last_lp_id: row.get("last_lp_id"),
         rows,
     })
 }

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, NoTls};
 
+use super::rebuild::rebuild;
 use super::{Options, Variable};
 use crate::directory::StateDirectory;
 use crate::host::{Host, Invoke};
@@ -115,7 +116,8 @@ pub(super) async fn fill_fresh(
     let started = Instant::now();
     let loaded = load_sample(database, options).await?;
     step(&loading_line(loaded.rows, started.elapsed()));
-    rebuild(host).await?;
+    let progress = progress(options, "derived")?;
+    rebuild(host, loaded.last_lp_id, &progress).await?;
     step("Everything derived is computed");
     Ok(Pointers {
         lp_id: loaded.lp_id,
@@ -123,12 +125,6 @@ pub(super) async fn fill_fresh(
         commitment_id: loaded.commitment_id,
         other_lp_id: loaded.other_lp_id,
     })
-}
-
-/// Computes everything derived, by the function that does so in the cloud.
-async fn rebuild(host: &Host) -> Result<()> {
-    invoke(host, "nightly-refresh", r#"{"task": "rebuild"}"#).await?;
-    Ok(())
 }
 
 fn loading_line(rows: u64, took: Duration) -> String {
@@ -139,22 +135,18 @@ fn loading_line(rows: u64, took: Duration) -> String {
 
 /// Brings the schema up to date.
 pub(super) async fn migrate(host: &Host, step: &impl Fn(&str)) -> Result<()> {
-    let answer = invoke(host, "migrate", "{}").await?;
-    step(&format!("Migrated: {answer}"));
+    let answer = host
+        .invoke("migrate", Bytes::from_static(b"{}"))
+        .await
+        .context("cannot migrate")?;
+    step(&format!("Migrated: {}", String::from_utf8_lossy(&answer)));
     Ok(())
 }
 
 async fn load_sample(database: &Database, options: &Options) -> Result<Loaded> {
     let url = &database.owner_url;
     let mut clients = [connect(url).await?, connect(url).await?];
-    let progress = if options.quiet {
-        ProgressBar::hidden()
-    } else {
-        ProgressBar::new(0)
-    };
-    progress.set_style(ProgressStyle::with_template(
-        "          sample {bar:40} {percent:>3} %",
-    )?);
+    let progress = progress(options, "sample")?;
     let loaded = sample::load(&mut clients, options.size, &progress)
         .await
         .context("cannot load the sample")?;
@@ -162,12 +154,15 @@ async fn load_sample(database: &Database, options: &Options) -> Result<Loaded> {
     Ok(loaded)
 }
 
-async fn invoke(host: &Host, function: &str, payload: &'static str) -> Result<String> {
-    let answer = host
-        .invoke(function, Bytes::from_static(payload.as_bytes()))
-        .await
-        .with_context(|| format!("cannot run {function}"))?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+fn progress(options: &Options, what: &str) -> Result<ProgressBar> {
+    let progress = if options.quiet {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(0)
+    };
+    let template = format!("          {what} {{bar:40}} {{percent:>3}} %");
+    progress.set_style(ProgressStyle::with_template(&template)?);
+    Ok(progress)
 }
 
 async fn connect(url: &str) -> Result<Client> {

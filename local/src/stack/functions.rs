@@ -18,7 +18,8 @@ use crate::template::{self, Template, Trigger};
 pub(super) const AUDIENCE: &str = "lp-reporting";
 /// Shifts the functions' clock, and the schedule's with it, so that midnight can be tried.
 const CLOCK_OFFSET: &str = "CLOCK_OFFSET_SECONDS";
-/// How many instances a function has, by what invokes it: a few dashboards at once, a few batches, one night's work.
+/// How many instances a function has, by what invokes it: a few dashboards at once, a few batches; what works at night also
+/// computes what derives from a fresh sample.
 const HTTP_INSTANCES: usize = 4;
 const QUEUE_INSTANCES: usize = 2;
 
@@ -172,7 +173,7 @@ fn instances_of(function: &template::Function) -> usize {
     let per_trigger = function.triggers.iter().map(|trigger| match trigger {
         Trigger::Http(_) => HTTP_INSTANCES,
         Trigger::Queue(_) => QUEUE_INSTANCES,
-        Trigger::Schedule(_) => 1,
+        Trigger::Schedule(_) => super::rebuild::AT_ONCE,
     });
     per_trigger.max().unwrap_or(1)
 }

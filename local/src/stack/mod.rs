@@ -3,6 +3,7 @@
 mod data;
 mod functions;
 mod guide;
+mod rebuild;
 mod seed;
 mod server_control;
 
