@@ -1,11 +1,14 @@
 //! No answer older than the last commit is served: around a commit, on every report, and from a Redis that answers readers
 //! and refuses recorders.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use local::process::ProcessDirectory;
-use local::servers::{Home, redis::Redis};
+use local::servers::Home;
+use local::servers::redis::{Redis, RedisCluster};
 use redis::Value;
 use serde_json::json;
 use shared::cache::{Cache, Closure, Finding, Place, ReportName, Tag, TagSet};
@@ -14,7 +17,7 @@ use shared::ids::LpId;
 use tests::builders::activity_message;
 use tests::office::Office;
 use tests::refusing_redis::{Reader, cluster_nodes, run};
-use tests::teardown::unique_name;
+use tests::teardown::{finish, unique_name};
 
 const NONE: [usize; 0] = [];
 const HOLDINGS: TagSet = TagSet::of(&[Tag::Holdings]);
@@ -162,43 +165,81 @@ async fn a_note_makes_good_what_a_redis_that_refuses_writes_did_not_forget() {
     }
 }
 
-/// A server of a test's own, whose memory can be taken away.
+/// A folder for servers of a test's own, which may be taken away.
 struct Throwaway {
-    redis: Redis,
-    folder: std::path::PathBuf,
+    home: Home,
+    processes: ProcessDirectory,
+    folder: PathBuf,
 }
 
 impl Throwaway {
-    async fn start() -> Self {
+    fn create() -> Self {
         let folder = std::env::temp_dir().join(unique_name("lp-reporting-redis"));
         std::fs::create_dir(&folder).expect("a folder is created");
-        let home = Home::open(&folder).expect("a home");
-        let processes = ProcessDirectory::open(&folder).expect("a folder for processes");
-        let redis = Redis::start(&home, &processes).await;
         Self {
-            redis: redis.expect("Redis starts"),
+            home: Home::open(&folder).expect("a home"),
+            processes: ProcessDirectory::open(&folder).expect("a folder for processes"),
             folder,
         }
     }
+}
 
-    async fn set_memory(&self, bytes: u64) {
-        let mut command = redis::cmd("CONFIG");
-        command.arg("SET").arg("maxmemory").arg(bytes);
-        let set = run(&self.redis.url(), &command).await;
-        assert_eq!(set.expect("Redis answers"), Value::Okay);
+impl Drop for Throwaway {
+    fn drop(&mut self) {
+        let (home, processes, folder) = (
+            self.home.clone(),
+            self.processes.clone(),
+            self.folder.clone(),
+        );
+        finish("a throwaway server", async move {
+            processes.end_leftovers().await?;
+            home.remove()?;
+            Ok(std::fs::remove_dir_all(folder)?)
+        });
     }
+}
 
-    async fn stop(self) {
-        self.redis.server.stop().await;
-        let _ = std::fs::remove_dir_all(self.folder);
-    }
+async fn configure(server: &str, name: &str, value: &str) {
+    let mut command = redis::cmd("CONFIG");
+    command.arg("SET").arg(name).arg(value);
+    let set = run(server, &command).await;
+    assert_eq!(set.expect("Redis answers"), Value::Okay);
+}
+
+fn cluster(url: &str, prefix: &str) -> Cache {
+    let config = RedisConfig {
+        url: url.to_owned(),
+        ca_file: None,
+        cluster: true,
+        prefix: prefix.to_owned(),
+    };
+    Cache::new(&config).expect("the URL is well formed")
+}
+
+/// LPs that lie on all shards.
+const LPS: std::ops::RangeInclusive<i64> = 1..=300;
+
+/// Closes or opens all of [`LPS`] and tells for whom that failed: about a third, of a shard that does not do it.
+async fn tell_all(recorder: &Cache, closes: bool) -> BTreeSet<i64> {
+    let closure = Closure::new(LPS.map(|id| (lp(id), HOLDINGS)));
+    let told = if closes {
+        recorder.close(&closure).await
+    } else {
+        recorder.open(&closure).await
+    };
+    let left = told.expect_err("one shard does not do it").lp_ids;
+    assert!((50..150).contains(&left.len()), "a third: {}", left.len());
+    left.into_iter().map(LpId::get).collect()
 }
 
 #[tokio::test]
 async fn a_redis_without_memory_still_forgets() {
-    let server = Throwaway::start().await;
+    let throwaway = Throwaway::create();
+    let server = Redis::start(&throwaway.home, &throwaway.processes).await;
+    let server = server.expect("Redis starts");
+    let url = server.url();
     let config = RedisConfig {
-        url: server.redis.url(),
+        url: url.clone(),
         ca_file: None,
         cluster: false,
         prefix: String::new(),
@@ -208,7 +249,7 @@ async fn a_redis_without_memory_still_forgets() {
     let closure = Closure::new([(lp(42), HOLDINGS)]);
     for opened in [false, true] {
         ask(&cache, &holdings, b"old").await;
-        server.set_memory(1).await;
+        configure(&url, "maxmemory", "1").await;
         let told = if opened {
             cache.open(&closure).await
         } else {
@@ -217,7 +258,7 @@ async fn a_redis_without_memory_still_forgets() {
         // A mark needs memory, taking a tag away does not.
         assert_eq!(told.is_ok(), opened, "{told:?}");
         assert_eq!(ask(&cache, &holdings, b"old").await, None);
-        server.set_memory(0).await;
+        configure(&url, "maxmemory", "0").await;
         assert_eq!(
             ask(&cache, &holdings, b"new").await,
             None,
@@ -225,39 +266,54 @@ async fn a_redis_without_memory_still_forgets() {
         );
         cache.open(&closure).await.expect("there is room again");
     }
-    server.stop().await;
+    server.server.stop().await;
 }
 
 #[tokio::test]
 async fn while_one_shard_refuses_the_lps_of_the_others_are_closed_and_forgotten() {
     let seed = std::env::var("REDIS_CLUSTER_URL").expect("REDIS_CLUSTER_URL is set");
     let reader = Reader::create(cluster_nodes(&seed).await).await;
-    let config = |url: &str, prefix: &str| RedisConfig {
-        url: url.to_owned(),
-        ca_file: None,
-        cluster: true,
-        prefix: prefix.to_owned(),
-    };
     let prefix = format!("{}:", unique_name("t"));
-    let free = Cache::new(&config(&seed, &prefix)).expect("a URL");
-    let hampered = Cache::new(&config(&reader.url(&seed), &prefix)).expect("a URL");
-    let all: Vec<i64> = (1..=300).collect();
-    let closure = Closure::new(all.iter().map(|&id| (lp(id), HOLDINGS)));
+    let (free, hampered) = (
+        cluster(&seed, &prefix),
+        cluster(&reader.url(&seed), &prefix),
+    );
     for closes in [true, false] {
-        for &id in &all {
+        for id in LPS {
             ask(&free, &place(&free, id, ReportName::Holdings), b"old").await;
         }
-        let told = if closes {
-            hampered.close(&closure).await
-        } else {
-            hampered.open(&closure).await
-        };
-        let left = told.expect_err("one shard refuses").lp_ids;
-        assert!((50..150).contains(&left.len()), "a third: {}", left.len());
-        for &id in &all {
-            let served = ask(&free, &place(&free, id, ReportName::Holdings), b"old").await;
-            assert_eq!(served.is_some(), left.contains(&lp(id)), "{id}");
+        let left = tell_all(&hampered, closes).await;
+        for id in LPS {
+            let holdings = place(&free, id, ReportName::Holdings);
+            let served = ask(&free, &holdings, b"old").await;
+            assert_eq!(served.is_some(), left.contains(&id), "{id}");
         }
-        free.open(&closure).await.expect("it may do anything");
+        let all = Closure::new(LPS.map(|id| (lp(id), HOLDINGS)));
+        free.open(&all).await.expect("it may do anything");
     }
+}
+
+#[tokio::test]
+async fn while_one_shard_is_gone_the_others_are_told() {
+    let throwaway = Throwaway::create();
+    let servers = RedisCluster::start(&throwaway.home, &throwaway.processes).await;
+    let servers = servers.expect("the cluster starts");
+    let seed = servers.seed_url();
+    let nodes = cluster_nodes(&seed).await;
+    for node in &nodes {
+        configure(node, "cluster-require-full-coverage", "no").await;
+    }
+    let cache = cluster(&seed, "");
+    let all = Closure::new(LPS.map(|id| (lp(id), HOLDINGS)));
+    cache.close(&all).await.expect("all are there");
+    let gone = nodes.iter().find(|node| **node != seed);
+    // The server says nothing any more, so this is an error.
+    let _ = run(
+        gone.expect("three nodes"),
+        redis::cmd("SHUTDOWN").arg("NOSAVE"),
+    )
+    .await;
+    tell_all(&cache, true).await;
+    tell_all(&cache, false).await;
+    servers.stop().await;
 }

@@ -1,6 +1,7 @@
 //! The connection to Redis, one node or a cluster: made when first used, shared by all requests of the process, and given
 //! up as soon as it fails. Commands sent at the same time share round trips, so nothing here is called a pipeline.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -24,6 +25,8 @@ const CLUSTER_RETRIES: u32 = 2;
 pub(super) struct Connection {
     server: Server,
     current: Mutex<Current>,
+    /// How many commands were answered: while some are, a link is not dead.
+    answers: AtomicU64,
 }
 
 #[expect(clippy::large_enum_variant, reason = "a process has one")]
@@ -74,6 +77,7 @@ impl Connection {
         Ok(Self {
             server,
             current: Mutex::default(),
+            answers: AtomicU64::default(),
         })
     }
 
@@ -106,12 +110,22 @@ impl Connection {
         command: &Cmd,
         limit: Duration,
     ) -> Result<T, Error> {
+        let answers_before = self.answers.load(Ordering::Relaxed);
         let outcome = match timeout(limit, link.run(command)).await {
             Ok(answered) => answered.map_err(Error::Redis),
             Err(_elapsed) => Err(Error::RedisTimeout),
         };
-        if outcome.as_ref().is_err_and(blames_link) {
-            self.give_up(generation).await;
+        match &outcome {
+            Err(error) if blames_link(error) => {
+                // Of a cluster one node may be gone. The link copes with that itself, and the others need it.
+                let others_answer = self.answers.load(Ordering::Relaxed) != answers_before;
+                if !(self.is_cluster() && others_answer) {
+                    self.give_up(generation).await;
+                }
+            }
+            _ => {
+                self.answers.fetch_add(1, Ordering::Relaxed);
+            }
         }
         outcome
     }
