@@ -54,7 +54,7 @@ impl Queue {
             .queue_url(&self.dead_letter_queue_url)
             .message_body(body)
             .message_attributes("reason", text(refusal.reason.code())?)
-            .message_attributes("detail", text(&refusal.detail)?)
+            .message_attributes("detail", text(&carried(&refusal.detail))?)
             .send()
             .await
             .map_err(failed)?;
@@ -73,6 +73,12 @@ impl Queue {
             .map_err(failed)?;
         Ok(())
     }
+}
+
+/// Without the characters that SQS refuses in an attribute: a sentence of the database may quote some.
+fn carried(sentence: &str) -> String {
+    let is_refused = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    sentence.replace(is_refused, " ")
 }
 
 fn text(value: &str) -> Result<MessageAttributeValue, Error> {
