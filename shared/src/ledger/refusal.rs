@@ -5,7 +5,7 @@ use std::fmt;
 /// The code that a dead letter carries as its attribute `reason`. `docs/messages.md` says what to do about each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// Not JSON, or a property is missing, unknown, or of the wrong type or length.
+    /// Not JSON, or a property is missing, unknown, there twice, or of the wrong type or length.
     Malformed,
     /// The body or its metadata is larger than allowed.
     TooLarge,
@@ -15,7 +15,7 @@ pub enum Reason {
     UnknownType,
     /// Zero, negative or out of bounds.
     InvalidAmount,
-    /// No such day, or out of bounds, or a time without its offset.
+    /// No such day, or out of bounds, or a time without its offset, or a NAV dated after its report.
     InvalidDate,
     /// The parts are not those of the type, or not the whole.
     ComponentsDoNotSum,
