@@ -262,6 +262,20 @@ async fn indexes(client: &Client) -> BTreeSet<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
+/// Of a history only the row that counts is read, one for each of the LP's currencies.
+#[tokio::test]
+async fn the_latest_pooled_performance_is_found_without_reading_its_history() {
+    let database = Database::sample().await;
+    let client = database.connect().await;
+    let sql = "select d.performance_date from lp_dashboard_summary_at($2::date) d where d.lp_id = $1::bigint";
+    let past = date("2023-05-17");
+    let found = client.query(sql, &[&1_i64, &past]).await;
+    let parameters = [Some("1".to_owned()), Some(past.to_string())];
+    let plan = Plan::of(&client, sql, &parameters).await;
+    let read = plan.rows_fetched_from("lp_pooled_performance");
+    assert_eq!(read, found.expect("it is planned").len() as f64);
+}
+
 /// The plan that a reader keeps for all values must choose as well: unchosen branches never run.
 #[tokio::test]
 async fn generic_plans_run_only_the_chosen_branch() {

@@ -62,6 +62,8 @@ pub async fn rebuild(
         note_unforgotten(queue, &step.unforgotten).await?;
         settled.add(step);
     }
+    // A single LP takes no longer than a step.
+    let until = (!matches!(scope, Scope::Lp(_))).then_some(until);
     let mut rebuilt = match lps(scope) {
         Some(range) => rebuild_range(db, cache, queue, range, until).await?,
         None => Rebuilt::default(),

@@ -17,19 +17,23 @@ use crate::ledger::{
 };
 use crate::queue::Queue;
 
-/// Rebuilds at least the first LPs of the range, then further ones until the time is up; what is left of the range then is
-/// returned. Cached answers that Redis did not forget are noted after each step, so that no later failure loses them.
+/// Rebuilds the LPs of the range in steps until the time is up, where there is such a time; what is left of the range then is
+/// returned, and it may be all of it. Cached answers that Redis did not forget are noted after each step, so that no later failure loses them.
 pub(super) async fn rebuild_range(
     db: &Database,
     cache: &Cache,
     queue: &Queue,
     range: LpRange,
-    until: Instant,
+    until: Option<Instant>,
 ) -> Result<Rebuilt, Error> {
     let mut settled = Settled::default();
     let mut left = range;
     let mut connection = db.connection().await?;
     loop {
+        if until.is_some_and(|until| Instant::now() >= until) {
+            let rest = Some(left);
+            return Ok(Rebuilt { settled, rest });
+        }
         let lp_ids = next_lps(&connection, left).await?;
         let Some(&last) = lp_ids.last() else { break };
         let step = rebuild_step(&mut connection, cache, &lp_ids, range.fund_id).await?;
@@ -47,12 +51,6 @@ pub(super) async fn rebuild_range(
             break;
         }
         left.from_lp_id = last + 1;
-        if Instant::now() >= until {
-            return Ok(Rebuilt {
-                settled,
-                rest: Some(left),
-            });
-        }
     }
     Ok(Rebuilt {
         settled,
