@@ -40,7 +40,7 @@ create index fund_cash_flows_investment_date_idx on fund_cash_flows (investment_
 create index investment_valuations_latest_idx on investment_valuations (investment_id, valuation_date desc, valuation_id desc) include (fair_value_cents);
 
 -- Is anything of this LP newer than the views? Is its performance owed? Is the fund's?
-create index touched_commitments_lp_idx on touched_commitments (lp_id);
+create index touched_commitments_lp_idx on touched_commitments (lp_id, latest_date);
 create index pending_performance_lp_idx on pending_performance (lp_id, from_date) include (commitment_id);
 create index pending_performance_fund_idx on pending_performance (fund_id, from_date) where lp_id is null;
 

@@ -123,13 +123,14 @@ end;
 -- What several reports ask in the same words. The planner inlines these too, so each costs what its text would.
 
 -- Where to read an LP as of a day. The views are right while nothing of the LP has changed since their refresh, and while they do
--- not stand for a later day than the one asked for. `irr_is_pending` tells whether a net rate shown then is still owed.
+-- not stand for a later day than the one asked for. `irr_is_pending` tells whether a net rate shown then is still owed. Each of the
+-- three asks for an extreme, which only an index has at hand: for a mere `exists`, a plan for any LP may read the whole table.
 create function reading_at(asked_lp_id bigint, as_of date) returns table (view_is_current boolean, irr_is_pending boolean)
 language sql stable parallel safe
 begin atomic
-    select not exists (select from touched_commitments m where m.lp_id = asked_lp_id)
+    select (select max(m.latest_date) from touched_commitments m where m.lp_id = asked_lp_id) is null
            and coalesce((select max(v.as_of_date) from view_refreshes v) <= as_of, false),
-           exists (select from pending_performance p where p.lp_id = asked_lp_id and p.from_date <= as_of);
+           coalesce((select min(p.from_date) from pending_performance p where p.lp_id = asked_lp_id) <= as_of, false);
 end;
 
 -- The stored performance of all that an LP has in one fund, of the last day not after the one asked for: one row or none.

@@ -14,5 +14,6 @@ pub mod ids;
 pub mod ledger;
 pub mod queue;
 pub mod refresh;
+pub mod refusal;
 pub mod reports;
 pub mod telemetry;

@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::MessageAttributeValue;
 
 use crate::config::QueueConfig;
 use crate::error::Error;
-use crate::ledger::Refusal;
+use crate::refusal::Refusal;
 
 /// The longest that SQS delays a message at its sending.
 pub const LONGEST_SEND_DELAY: Duration = Duration::from_secs(900);

@@ -3,7 +3,8 @@
 use serde_json::Value;
 use shared::app::App;
 use shared::config::Environment;
-use shared::ledger::{Event, Message, Outcome, Reason, Recorded, parse_message, record};
+use shared::ledger::{Event, Message, Outcome, Recorded, parse_message, record};
+use shared::refusal::Reason;
 use tokio_postgres::Client;
 
 use crate::database::Database;

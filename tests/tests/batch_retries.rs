@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tests::builders::{
-    activity_message, fund_nav_message, insert_commitment, insert_fund, reversal_message,
-};
+use tests::builders::{activity_message, fund_nav_message, reversal_message};
 use tests::office::Office;
 
 const NONE: [usize; 0] = [];
@@ -114,18 +112,19 @@ async fn a_migration_under_a_warm_function_costs_no_delivery() {
 #[tokio::test]
 async fn an_event_that_the_database_refuses_is_tried_once() {
     let office = Office::open().await;
-    let client = &office.desk.client;
-    let fund_id = insert_fund(client, "Vast Fund", "USD").await;
-    let whole = 9_223_000_000_000_000_000;
-    let vast = insert_commitment(client, office.world.lp_id, fund_id, whole, "2020-01-01").await;
-    let beyond = activity_message(
-        vast,
-        "commitment_increase",
-        1_000_000_000_000_000,
+    run(
+        &office,
+        "alter table capital_activities add constraint refused check (amount_cents <> 666)",
+    )
+    .await;
+    let refused = activity_message(
+        office.world.commitment_id,
+        "capital_call",
+        666,
         "2021-03-01",
     );
-    assert_eq!(office.deliver(&[beyond.to_string()], 1).await, NONE);
-    let letters = [(beyond.to_string(), "NOT_RECORDABLE".to_owned())];
+    assert_eq!(office.deliver(&[refused.to_string()], 1).await, NONE);
+    let letters = [(refused.to_string(), "NOT_RECORDABLE".to_owned())];
     assert_eq!(office.dead_letters().await, letters);
     let ids = "select last_value from capital_activities_activity_id_seq";
     assert_eq!(office.desk.number(ids).await, 1, "one try took one id");
@@ -224,6 +223,8 @@ async fn a_refresh_of_the_views_lets_a_few_batches_with_records_pass() {
     );
     assert_eq!(office.desk.number(refreshes).await, 1);
     assert_eq!(office.deliver(&[call(&office)], 1).await, NONE);
+    let is_due = "update view_refreshes set due_at = clock_timestamp() where started_at is null";
+    run(&office, is_due).await;
     assert_eq!(
         office.deliver(&[views], 1).await,
         NONE,

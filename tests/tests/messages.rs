@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shared::ledger::{Message, Reason, parse_message};
+use shared::ledger::{Message, parse_message};
+use shared::refusal::Reason;
 use tests::database::project;
 
 /// What parsing says of each file in events/awkward; `None` for those that only the database can tell.

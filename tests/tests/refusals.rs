@@ -1,7 +1,8 @@
 //! What recording refuses and why, event by event, and the reversals that it accepts.
 
 use serde_json::json;
-use shared::ledger::{Outcome, Reason};
+use shared::ledger::Outcome;
+use shared::refusal::Reason;
 use tests::builders::{World, activity_message, fund_nav_message, reversal_message};
 use tests::desk::{Desk, reasons};
 

@@ -3,7 +3,8 @@
 use aws_lambda_events::sqs::SqsMessage;
 
 use crate::error::Error;
-use crate::ledger::{Message, Outcome, Reason, Refusal, parse_message};
+use crate::ledger::{Message, Outcome, parse_message};
+use crate::refusal::{Reason, Refusal};
 
 /// A message, and what is to become of it.
 pub(super) struct Delivery {

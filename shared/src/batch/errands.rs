@@ -12,8 +12,9 @@ use crate::app::App;
 use crate::cache::{Closure, LONGEST_ANSWER_TTL, TagSet};
 use crate::error::Error;
 use crate::ids::LpId;
-use crate::ledger::{LpRange, Message, OwedForgetting, Reason, Refusal, Rewritten};
+use crate::ledger::{LpRange, Message, OwedForgetting, Rewritten};
 use crate::refresh::{self, Rebuilt, Scope};
+use crate::refusal::{Reason, Refusal};
 
 /// How long a batch rebuilds before it hands on the rest: a third of what the function may take, as one step takes seconds.
 const LONGEST_REBUILD: Duration = Duration::from_secs(20);

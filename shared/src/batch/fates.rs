@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Worker;
 use super::delivery::{Delivery, Fate};
-use crate::ledger::Refusal;
+use crate::refusal::Refusal;
 
 /// The longest pause between two tries while a part of the infrastructure is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(64);

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use tokio_postgres::types::Json;
 
 use super::message::{Event, Fact};
-use super::refusal::{Reason, Refusal};
 use crate::db;
 use crate::error::Error;
+use crate::refusal::{Reason, Refusal};
 
 /// What a claim says of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]

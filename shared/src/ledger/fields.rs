@@ -4,7 +4,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 
-use super::refusal::{Reason, Refusal};
+use crate::refusal::{Reason, Refusal};
 
 /// Large enough for any fund, small enough that sums stay within 64 bits and JSON numbers stay exact everywhere.
 pub const LARGEST_AMOUNT_CENTS: i64 = 1_000_000_000_000_000;

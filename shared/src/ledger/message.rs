@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::fields::{Fields, LARGEST_AMOUNT_CENTS, cents, malformed, shown};
 use super::object::Object;
-use super::refusal::{Reason, Refusal};
+use crate::refusal::{Reason, Refusal};
 
 const LARGEST_BODY_BYTES: usize = 64 * 1024;
 const LONGEST_NAME: usize = 200;

@@ -10,7 +10,6 @@ mod message;
 mod object;
 mod owners;
 mod record;
-mod refusal;
 mod reversals;
 mod rows;
 
@@ -23,4 +22,3 @@ pub use message::{
     parse_message,
 };
 pub use record::{Outcome, Recorded, record};
-pub use refusal::{Reason, Refusal};

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use tokio_postgres::types::Json;
 
 use super::message::{Activity, Event, Fact};
-use super::refusal::{Reason, Refusal};
 use crate::db;
 use crate::error::Error;
+use crate::refusal::{Reason, Refusal};
 
 /// Where an event belongs.
 #[derive(Debug, Clone, Copy)]

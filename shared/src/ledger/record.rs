@@ -13,13 +13,13 @@ use super::forgetting::commit_and_forget;
 use super::lock::lock_lps;
 use super::message::{Event, Fact};
 use super::owners::{Owner, resolve};
-use super::refusal::Refusal;
 use super::reversals::{Reversal, find_reversed};
 use super::rows::{account_change, commitment_nav, entry, fund_nav};
 use crate::cache::{Cache, Tag, TagSet};
 use crate::db::{self, Connection};
 use crate::error::Error;
 use crate::ids::LpId;
+use crate::refusal::Refusal;
 
 /// What became of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::message::Activity;
-use super::refusal::{Reason, Refusal};
 use crate::db;
 use crate::error::Error;
+use crate::refusal::{Reason, Refusal};
 
 /// A reversal of a batch.
 pub struct Reversal<'a> {

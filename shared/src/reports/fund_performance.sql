@@ -5,7 +5,7 @@
 with reading as materialized (
     select r.view_is_current,
            r.irr_is_pending
-           or exists (select from pending_performance q where q.fund_id = $3::bigint and q.lp_id is null and q.from_date <= $2::date)
+           or coalesce((select min(q.from_date) from pending_performance q where q.fund_id = $3::bigint and q.lp_id is null) <= $2::date, false)
                as irr_is_pending
     from reading_at($1::bigint, $2::date) r
 ),

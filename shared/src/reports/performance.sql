@@ -72,7 +72,7 @@ select r.fund_id, f.name as fund_name, f.vintage_year,
        r.nav_cents, r.nav_at_cost, r.reported_nav_cents, r.nav_as_of_date, r.irr_date,
        r.performance_date, r.net_irr, r.annualised, r.irr_flags,
        g.irr_is_pending
-       or exists (select from pending_performance q where q.fund_id = r.fund_id and q.lp_id is null and q.from_date <= $2::date)
+       or coalesce((select min(q.from_date) from pending_performance q where q.fund_id = r.fund_id and q.lp_id is null) <= $2::date, false)
            as irr_is_pending,
        flow.dates as flow_dates, flow.cents as flow_cents,
        gross.moic, gross.gross_irr, gross.flags as gross_flags
