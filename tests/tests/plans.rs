@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tests::database::Database;
 use tests::plan::{Parameter, Plan};
-use tests::reporting::today;
+use tests::reporting::{date, today};
 use tokio_postgres::Client;
 
 const SUMMARY: &str = include_str!("../../shared/src/reports/summary.sql");
