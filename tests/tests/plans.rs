@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use tests::database::Database;
 use tests::plan::{Parameter, Plan};
-use tests::reporting::today;
+use tests::reporting::{date, today};
 use tokio_postgres::Client;
 
 const SUMMARY: &str = include_str!("../../shared/src/reports/summary.sql");
@@ -46,6 +46,8 @@ const BUSY: &str = "
     insert into touched_commitments (commitment_id, lp_id, fund_id, latest_date)
         select commitment_id, lp_id, fund_id, date '2026-01-01' from lp_fund_commitments where lp_id > 5;
     insert into pending_performance (fund_id, from_date) select fund_id, date '2026-01-01' from funds where fund_id % 3 = 0;
+    insert into touched_commitments (commitment_id, lp_id, fund_id, latest_date)
+        select n, 1000000 + n, 1, date '2026-01-01' from generate_series(1, 5000) n;
     delete from touched_commitments where lp_id <= 5;
     delete from pending_performance where lp_id <= 5;
     insert into view_refreshes (cause, started_at, finished_at, as_of_date)

@@ -1,5 +1,6 @@
 //! Rebuilding: to the same bytes, whole or in parts, and what is left when the time is up.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -50,6 +51,14 @@ async fn derived(desk: &Desk) -> Vec<String> {
     rows
 }
 
+/// Fails, showing a few of the rows that only one of both has.
+fn assert_same(rebuilt: &[String], before: &[String]) {
+    let (rebuilt, before): (BTreeSet<_>, BTreeSet<_>) =
+        (rebuilt.iter().collect(), before.iter().collect());
+    let differing: Vec<_> = rebuilt.symmetric_difference(&before).take(5).collect();
+    assert!(differing.is_empty(), "{differing:#?}");
+}
+
 /// Rebuilds until `until` has come; nothing that it does needs the queue.
 async fn rebuild_until(desk: &Desk, scope: Scope, until: Instant) -> Option<Rebuilt> {
     let queues = Queues::create().await;
@@ -78,7 +87,7 @@ async fn rebuilding_the_sample_changes_no_byte_and_removes_what_nothing_leads_to
         let rebuilt = rebuild_all_of(&desk, scope).await.expect("it is there");
         assert_eq!(rebuilt.rest, None);
     }
-    assert!(derived(&desk).await == before, "the rebuilt rows differ");
+    assert_same(&derived(&desk).await, &before);
     for nobody in [Scope::Lp(1_000_000), Scope::Fund(1_000_000)] {
         assert_eq!(rebuild_all_of(&desk, nobody).await, None);
     }
@@ -106,7 +115,7 @@ async fn a_rebuild_whose_time_is_up_names_what_is_left_and_goes_on_from_there() 
     }
     let lps = desk.number("select count(*) from limited_partners").await;
     assert_eq!(steps, (lps + 19) / 20, "twenty at a time");
-    assert!(derived(&desk).await == before, "the rebuilt rows differ");
+    assert_same(&derived(&desk).await, &before);
 }
 
 #[tokio::test]
@@ -189,7 +198,7 @@ async fn an_lp_whose_last_commitment_is_gone_is_rebuilt_with_its_fund() {
     assert_eq!(rebuilt.expect("it is there").settled.lps, 2);
     let owed = "select count(*) from pending_performance";
     assert_eq!(desk.number(owed).await, 0);
-    assert_eq!(tag(&desk, lp_id).await, None);
+    assert_ne!(tag(&desk, lp_id).await.as_deref(), Some(PLANTED));
 }
 
 #[tokio::test]
@@ -215,9 +224,10 @@ async fn a_change_to_one_lps_commitments_forgets_the_holdings_of_all_in_its_fund
         plant_tag(&desk, lp_id).await;
     }
     rebuild_all_of(&desk, Scope::Lp(world.lp_id)).await;
-    assert_eq!(tag(&desk, neighbour).await, None);
-    assert_eq!(tag(&desk, former.lp_id).await, None);
-    assert_eq!(tag(&desk, stranger.lp_id).await.as_deref(), Some(PLANTED));
+    assert_ne!(tag(&desk, neighbour).await.as_deref(), Some(PLANTED));
+    assert_ne!(tag(&desk, former.lp_id).await.as_deref(), Some(PLANTED));
+    let untouched = tag(&desk, stranger.lp_id).await;
+    assert_eq!(untouched.as_deref(), Some(PLANTED));
 }
 
 /// A token that no recorder makes.
