@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use chrono::NaiveDate;
 use tests::database::Database;
 use tests::plan::{Parameter, Plan};
 use tests::reporting::{date, today};
@@ -271,7 +270,7 @@ async fn the_latest_pooled_performance_is_found_without_reading_its_history() {
     let database = Database::sample().await;
     let client = database.connect().await;
     let sql = "select d.performance_date from lp_dashboard_summary_at($2::date) d where d.lp_id = $1::bigint";
-    let past = NaiveDate::from_ymd_opt(2023, 5, 17).expect("a date");
+    let past = date("2023-05-17");
     let found = client.query(sql, &[&1_i64, &past]).await;
     let parameters = [Some("1".to_owned()), Some(past.to_string())];
     let plan = Plan::of(&client, sql, &parameters).await;
