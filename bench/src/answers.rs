@@ -14,8 +14,8 @@ use serde_json::Value;
 use crate::effort::Effort;
 use crate::floors::{self, Floors};
 use crate::memory::peak_mib;
-use crate::questions::Questions;
-use crate::rig::{Cast, HELLO, Rig, Way, say};
+use crate::questions::{Questions, plain};
+use crate::rig::{Cast, HELLO, Rig, Way, invoke, say};
 use crate::statistics::Latency;
 
 /// Instances, and callers, when many ask at once.
@@ -138,7 +138,7 @@ async fn one_at_a_time(
     for round in 1..=all {
         say(&format!("Answers, round {round} of {all}"));
         floor_rounds.push([
-            ask(cached, HELLO, &greeting, None).await?,
+            ask(cached, HELLO, &greeting, None, 1).await?,
             floors::redis_get(rig, body_bytes).await?,
             floors::select(rig).await?,
         ]);
@@ -185,13 +185,13 @@ async fn round_of(
     let function = report.function;
     let events: Vec<Bytes> = events(report);
     rig.empty_cache().await?;
-    let miss = ask(cached, function, &events, Some(From::DatabaseAfterMiss)).await?;
+    let miss = ask(cached, function, &events, Some(From::DatabaseAfterMiss), 1).await?;
     let repeated = repeated(&events, rig.effort.invocations);
-    let hit = ask(cached, function, &repeated, Some(From::Cache)).await?;
-    let database = ask(bare, function, &repeated, Some(From::Database)).await?;
+    let hit = ask(cached, function, &repeated, Some(From::Cache), 1).await?;
+    let database = ask(bare, function, &repeated, Some(From::Database), 1).await?;
     let lps: Vec<i64> = report.events.iter().map(|(lp_id, _)| *lp_id).collect();
     touch(rig, &lps).await?;
-    let touched = ask(bare, function, &repeated, Some(From::Database)).await;
+    let touched = ask(bare, function, &repeated, Some(From::Database), 1).await;
     rig.owner
         .batch_execute("delete from touched_commitments")
         .await?;
@@ -221,13 +221,14 @@ async fn many_at_once(
     for (report, answers) in questions.iter().zip(answers) {
         let events = repeated(&events(report), rig.effort.invocations);
         // The first time around fills the cache and every instance's prepared statements.
-        crowd(cached, report.function, &events, None).await?;
-        answers.hit_many = crowd(cached, report.function, &events, Some(From::Cache)).await?;
-        crowd(bare, report.function, &events, None).await?;
-        answers.database_many = crowd(bare, report.function, &events, Some(From::Database)).await?;
+        ask(cached, report.function, &events, None, MANY).await?;
+        answers.hit_many = ask(cached, report.function, &events, Some(From::Cache), MANY).await?;
+        ask(bare, report.function, &events, None, MANY).await?;
+        answers.database_many =
+            ask(bare, report.function, &events, Some(From::Database), MANY).await?;
     }
     let greeting = greeting(questions, rig.effort.invocations);
-    crowd(cached, HELLO, &greeting, None).await
+    ask(cached, HELLO, &greeting, None, MANY).await
 }
 
 /// Each question in turn, again and again.
@@ -247,30 +248,19 @@ fn greeting(questions: &[Questions], invocations: usize) -> Vec<Bytes> {
     repeated(&events(&questions[0]), invocations)
 }
 
-/// Asks one question after the other.
+/// Shares the questions among callers, each of whom asks one after the other.
 async fn ask(
     host: &Arc<Host>,
     function: &str,
     events: &[Bytes],
     from: Option<From>,
+    callers: usize,
 ) -> Result<Latency> {
     let start = Instant::now();
-    let series = series(host, function, events, from).await?;
-    Ok(Latency::of(series, start.elapsed()))
-}
-
-/// Shares the questions among many callers.
-async fn crowd(
-    host: &Arc<Host>,
-    function: &str,
-    events: &[Bytes],
-    from: Option<From>,
-) -> Result<Latency> {
-    let start = Instant::now();
-    let callers = events
-        .chunks(events.len().div_ceil(MANY))
+    let shares = events
+        .chunks(events.len().div_ceil(callers))
         .map(|share| series(host, function, share, from));
-    let series = try_join_all(callers).await?.concat();
+    let series = try_join_all(shares).await?.concat();
     Ok(Latency::of(series, start.elapsed()))
 }
 
@@ -315,12 +305,7 @@ fn check(function: &str, answer: &[u8], from: From) -> Result<()> {
 async fn body_bytes(host: &Arc<Host>, report: &Questions) -> Result<usize> {
     let mut lengths = Vec::new();
     for (_, event) in report.events.iter().take(25) {
-        let mut event: Value = serde_json::from_slice(event)?;
-        event["headers"]["accept-encoding"] = "identity".into();
-        let answer = host
-            .invoke(report.function, Bytes::from(event.to_string()))
-            .await?;
-        let answer: Value = serde_json::from_slice(&answer)?;
+        let answer = invoke(host, report.function, &plain(event)?).await?;
         lengths.push(answer["body"].as_str().map_or(0, str::len));
     }
     lengths.sort_unstable();

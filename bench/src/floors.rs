@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use local::stack::connect;
 use redis::AsyncCommands;
 use serde::{Deserialize, Serialize};
 
-use crate::rig::{Rig, connect};
+use crate::rig::Rig;
 use crate::statistics::Latency;
 
 /// Operations of one round.

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use axum::body::Bytes;
 use local::host::{Host, Invoke};
-use local::poller::Poller;
-use local::queue::{MemoryQueue, Queue};
+use local::poller::{Poller, sqs_event};
+use local::queue::{MemoryQueue, Message, Queue};
 use local::template::QueueSource;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::feed::{Feed, queue};
-use crate::questions::event;
+use crate::questions::{event, plain};
 use crate::rig::{Cast, Rig, Way, invoke, say};
 use crate::statistics::Latency;
 
@@ -194,11 +194,16 @@ async fn singles(rig: &Rig, host: &Arc<Host>, feed: &mut Feed) -> Result<(Latenc
 
 async fn single(host: &Arc<Host>, feed: &mut Feed) -> Result<(Duration, Duration)> {
     let commitment = feed.any_commitment();
-    let question = event("summary", commitment.lp_id, commitment.fund_id, &[])?;
+    let question = plain(&event(
+        "summary",
+        commitment.lp_id,
+        commitment.fund_id,
+        &[],
+    )?)?;
     let before = paid_in_cents(&invoke(host, "summary", &question).await?)?.0;
     let (_, body) = feed.activity(&commitment);
     let expected = before + body["amountCents"].as_i64().context("an amount")?;
-    let delivery = sqs_event(&body);
+    let delivery = delivery(&body);
     let start = Instant::now();
     let recording = tokio::spawn({
         let host = Arc::clone(host);
@@ -225,16 +230,8 @@ async fn single(host: &Arc<Host>, feed: &mut Feed) -> Result<(Duration, Duration
 
 /// All currencies together, and whether any rate is pending.
 fn paid_in_cents(answer: &Value) -> Result<(i64, bool)> {
-    use base64::Engine;
-    use std::io::Read;
     let body = answer["body"].as_str().context("an answer without body")?;
-    let mut text = body.to_owned();
-    if answer["isBase64Encoded"] == true {
-        let zipped = base64::engine::general_purpose::STANDARD.decode(body)?;
-        text.clear();
-        flate2::read::GzDecoder::new(zipped.as_slice()).read_to_string(&mut text)?;
-    }
-    let body: Value = serde_json::from_str(&text)?;
+    let body: Value = serde_json::from_str(body)?;
     let totals = body["totals"].as_array().context("no totals")?;
     let is_pending = totals.iter().any(|total| {
         let flags = total["flags"].as_array();
@@ -246,17 +243,16 @@ fn paid_in_cents(answer: &Value) -> Result<(i64, bool)> {
     Ok((paid_in.sum(), is_pending))
 }
 
-fn sqs_event(body: &Value) -> Bytes {
-    let record = json!({
-        "messageId": body["eventId"],
-        "receiptHandle": "none",
-        "body": body.to_string(),
-        "attributes": {"ApproximateReceiveCount": "1"},
-        "messageAttributes": {},
-        "eventSource": "aws:sqs",
-        "awsRegion": "us-east-1",
-    });
-    Bytes::from(json!({"Records": [record]}).to_string())
+/// An event of one message that no queue has.
+fn delivery(body: &Value) -> Bytes {
+    let message = Message {
+        id: "single".to_owned(),
+        receipt_handle: String::new(),
+        body: body.to_string(),
+        md5_of_body: String::new(),
+        attributes: vec![("ApproximateReceiveCount".to_owned(), "1".to_owned())],
+    };
+    Bytes::from(sqs_event(&[message], "arn:aws:sqs:us-east-1:000000000000:none").to_string())
 }
 
 /// A steady stream, with the requests for refreshes going over the real queue.

@@ -124,3 +124,10 @@ pub fn event(function: &str, lp_id: i64, fund_id: i64, query: &[(&str, String)])
     event["queryStringParameters"] = query.into();
     Ok(Bytes::from(event.to_string()))
 }
+
+/// The same question of a client that refuses compression.
+pub fn plain(event: &Bytes) -> Result<Bytes> {
+    let mut event: Value = serde_json::from_slice(event)?;
+    event["headers"]["accept-encoding"] = "identity".into();
+    Ok(Bytes::from(event.to_string()))
+}

@@ -4,20 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use axum::body::Bytes;
 use local::directory::StateDirectory;
 use local::gateway::tokens::TokenScope;
 use local::host::{FunctionSpec, Host, Invoke};
 use local::process::ProcessDirectory;
 use local::sample::Size;
-use local::servers::Home;
 use local::servers::postgres::{Durability, Postgres};
 use local::servers::redis::Redis;
 use local::servers::sqs::Sqs;
-use local::stack::{self, Database, Deployment};
+use local::stack::{self, Database, Deployment, connect};
 use local::template::Template;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use crate::effort::Effort;
 
@@ -77,15 +76,7 @@ impl Rig {
     pub async fn open(project: &Path, options: stack::Options, effort: Effort) -> Result<Self> {
         let directory = StateDirectory::open(&options.directory)?;
         let processes = directory.claim().await?;
-        let loaded = options.directory.join("loaded");
-        let home = Home::open(directory.path())?;
-        let keeps = options.keep && loaded.exists();
-        let home = if keeps {
-            home
-        } else {
-            home.remove()?;
-            Home::open(directory.path())?
-        };
+        let home = stack::open_home(&directory, options.keep)?;
         let (postgres, redis, sqs) = tokio::try_join!(
             Postgres::start(&home, &processes, Durability::Durable),
             Redis::start(&home, &processes),
@@ -98,9 +89,9 @@ impl Rig {
             audience: "bench".to_owned(),
         };
         let deployment = Deployment::prepare(&template, &database, &redis, &sqs, &nobody).await?;
-        if !keeps {
+        if !directory.sample_file().exists() {
             seed(project, &database, &options).await?;
-            std::fs::write(&loaded, "")?;
+            std::fs::write(directory.sample_file(), "")?;
         }
         let owner = connect(&database.owner_url).await?;
         say("Vacuuming, as autovacuum would have by now");
@@ -209,15 +200,6 @@ async fn seed(project: &Path, database: &Database, options: &stack::Options) -> 
     stack::seed(project, &database.owner_url, options)
         .await
         .map(drop)
-}
-
-/// Connects to Postgres.
-pub async fn connect(url: &str) -> Result<Client> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls)
-        .await
-        .context("cannot connect to Postgres")?;
-    tokio::spawn(connection);
-    Ok(client)
 }
 
 /// Runs a function once and gives its answer as JSON.

@@ -138,7 +138,8 @@ fn failed_items(answer: &[u8]) -> Result<BTreeSet<String>> {
         .collect())
 }
 
-fn sqs_event(batch: &[Message], arn: &str) -> Value {
+/// The event by which a batch is handed to a function.
+pub fn sqs_event(batch: &[Message], arn: &str) -> Value {
     let record = |message: &Message| {
         json!({
             "messageId": message.id,

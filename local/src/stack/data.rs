@@ -75,7 +75,7 @@ pub(super) struct Pointers {
 }
 
 /// The servers' home: emptied first, unless data that were wholly loaded are to be kept.
-pub(super) fn open_home(directory: &StateDirectory, keep: bool) -> Result<Home> {
+pub fn open_home(directory: &StateDirectory, keep: bool) -> Result<Home> {
     let home = Home::open(directory.path())?;
     if keep && directory.sample_file().exists() {
         return Ok(home);
@@ -165,7 +165,8 @@ fn progress(options: &Options, what: &str) -> Result<ProgressBar> {
     Ok(progress)
 }
 
-async fn connect(url: &str) -> Result<Client> {
+/// Connects to Postgres.
+pub async fn connect(url: &str) -> Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls)
         .await
         .context("cannot connect to Postgres")?;

@@ -33,7 +33,7 @@ use crate::servers::redis::Redis;
 use crate::servers::sqs::Sqs;
 use crate::shutdown::Shutdown;
 use crate::template::Template;
-pub use data::Database;
+pub use data::{Database, connect, open_home};
 pub use functions::Deployment;
 pub use seed::seed;
 
