@@ -5,6 +5,7 @@ pub mod answer;
 pub mod app;
 pub mod batch;
 pub mod cache;
+pub mod calendar;
 pub mod config;
 pub mod db;
 pub mod error;

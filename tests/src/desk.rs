@@ -1,14 +1,22 @@
 //! A desk: a database and a corner of Redis of a test's own, and the clients that record on them as a function would.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use shared::app::App;
 use shared::config::Environment;
 use shared::ledger::{Event, Message, Outcome, Recorded, parse_message, record};
+use shared::refresh::{Settled, settle_owed, settle_performance};
 use shared::refusal::Reason;
 use tokio_postgres::Client;
 
+use crate::builders::{World, activity_message};
 use crate::database::Database;
+use crate::queue;
 use crate::redis::Keyspace;
+
+/// Far beyond what any wait takes; only a test that fails waits so long.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// What a recording test needs.
 pub struct Desk {
@@ -56,6 +64,44 @@ impl Desk {
         record(&mut connection, &self.app.cache, &events)
             .await
             .expect("the batch is recorded")
+    }
+
+    /// Records a capital call.
+    pub async fn call(&self, world: &World, amount_cents: i64, date: &str) -> Recorded {
+        let call = activity_message(world.commitment_id, "capital_call", amount_cents, date);
+        self.record(&[&call]).await
+    }
+
+    /// Settles what is owed to an LP.
+    pub async fn settle(&self, lp_id: i64) -> Settled {
+        settle_performance(&self.app.db, &self.app.cache, &[lp_id])
+            .await
+            .expect("performance is settled")
+    }
+
+    /// Settles whatever is owed, as the night does. Redis is in reach here, so nothing is left to be noted on a queue.
+    pub async fn settle_owed(&self) -> Settled {
+        settle_owed(&self.app.db, &self.app.cache, &queue::nowhere().await)
+            .await
+            .expect("what is owed is settled")
+    }
+
+    /// Runs statements.
+    pub async fn run(&self, sql: &str) {
+        let ran = self.client.batch_execute(sql).await;
+        ran.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+
+    /// Waits until so many sessions of this database wait for a lock.
+    pub async fn until_waiting(&self, sessions: i64) {
+        let sql =
+            "select count(distinct l.pid) from pg_locks l join pg_stat_activity a on a.pid = l.pid
+                   where not l.granted and a.datname = current_database()";
+        let start = Instant::now();
+        while self.number(sql).await < sessions {
+            assert!(start.elapsed() < LONGEST_WAIT, "nobody waits for a lock");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// A single number.

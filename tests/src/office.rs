@@ -5,7 +5,7 @@ use serde_json::Value;
 use shared::batch::Worker;
 use shared::config::Environment;
 
-use crate::builders::World;
+use crate::builders::{World, activity_message};
 use crate::desk::Desk;
 use crate::queue::Queues;
 
@@ -42,6 +42,28 @@ impl Office {
     /// From now on another worker works here, as when a function's instance is replaced.
     pub async fn replace_worker(&mut self, changed: &[(&str, &str)]) {
         self.worker = worker(&self.desk, &self.queues, changed).await;
+    }
+
+    /// The body of a call of 10.00.
+    #[must_use]
+    pub fn call(&self) -> String {
+        let commitment_id = self.world.commitment_id;
+        activity_message(commitment_id, "capital_call", 1000, "2021-03-01").to_string()
+    }
+
+    /// Makes the database do something, such as wait or fail, wherever the trigger says.
+    pub async fn interfere(&self, trigger: &str, action: &str) {
+        let sql = format!(
+            "create function interfere() returns trigger language plpgsql as $$ begin perform {action}; return null; end $$;
+             create {trigger} execute function interfere();"
+        );
+        self.desk.run(&sql).await;
+    }
+
+    /// As [`Office::interfere`], at the commit of whoever adds to the ledger.
+    pub async fn interfere_at_commit(&self, action: &str) {
+        let at_commit = "constraint trigger at_commit after insert on capital_activities deferrable initially deferred for each row";
+        self.interfere(at_commit, action).await;
     }
 
     /// Delivers bodies as one batch, for the `tries`-th time, and says which positions failed.

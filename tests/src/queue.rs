@@ -36,12 +36,7 @@ impl Queues {
 
     /// A sender to both, as the functions have one.
     pub async fn sender(&self) -> Queue {
-        let config = QueueConfig {
-            queue_url: self.queue_url.clone(),
-            dead_letter_queue_url: self.dead_letter_queue_url.clone(),
-            retry_delays: Vec::new(),
-        };
-        Queue::new(&config).await
+        sender(&self.queue_url, &self.dead_letter_queue_url).await
     }
 
     /// How many messages lie in the queue that are not to be delivered yet.
@@ -164,4 +159,18 @@ pub async fn take_all(client: &aws_sdk_sqs::Client, queue_url: &str) -> Vec<Mess
             taken.push(message);
         }
     }
+}
+
+async fn sender(queue_url: &str, dead_letter_queue_url: &str) -> Queue {
+    let config = QueueConfig {
+        queue_url: queue_url.to_owned(),
+        dead_letter_queue_url: dead_letter_queue_url.to_owned(),
+        retry_delays: Vec::new(),
+    };
+    Queue::new(&config).await
+}
+
+/// A sender that must not be needed: whatever it sends fails.
+pub async fn nowhere() -> Queue {
+    sender("http://127.0.0.1:1/none", "http://127.0.0.1:1/none").await
 }

@@ -4,7 +4,7 @@ use chrono::{NaiveDate, Utc};
 use serde_json::{Value, json};
 use shared::answer::Report;
 use shared::ids::{FundId, LpId};
-use shared::refresh::{Cause, refresh_views, settle_owed};
+use shared::refresh::{Cause, refresh_views};
 
 use crate::builders::{
     activity_message, fund_nav_message, insert_commitment, insert_fund, insert_lp, nav_message,
@@ -102,9 +102,7 @@ impl Reporting {
 
     /// Computes the performance that is owed.
     pub async fn settle(&self) {
-        settle_owed(&self.desk.app.db, &self.desk.app.cache)
-            .await
-            .expect("what is owed is settled");
+        self.desk.settle_owed().await;
     }
 
     /// Refreshes the views.

@@ -1,28 +1,16 @@
 //! What comes back and what is buried: an outage, a mistake in a deployment and a full queue cost time, never a message.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 use tests::builders::{activity_message, fund_nav_message, reversal_message};
 use tests::office::Office;
 
 const NONE: [usize; 0] = [];
-/// Far beyond what anything here takes; only a test that fails waits so long.
-const LIMIT: Duration = Duration::from_secs(10);
 
-fn call(office: &Office) -> String {
-    activity_message(
-        office.world.commitment_id,
-        "capital_call",
-        1000,
-        "2021-03-01",
-    )
-    .to_string()
-}
-
-async fn run(office: &Office, sql: &str) {
-    let ran = office.desk.client.batch_execute(sql).await;
-    ran.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+/// The reversal of a call that is not there.
+fn early_reversal(office: &Office) -> String {
+    let commitment_id = office.world.commitment_id;
+    let call = activity_message(commitment_id, "capital_call", 1000, "2021-03-01");
+    reversal_message(&call).to_string()
 }
 
 async fn entries(office: &Office) -> i64 {
@@ -30,25 +18,10 @@ async fn entries(office: &Office) -> i64 {
     office.desk.number(sql).await
 }
 
-/// Makes the database wait or fail at a certain point of a transaction.
-async fn on(office: &Office, trigger: &str, action: &str) {
-    let sql = format!(
-        "create function interfere() returns trigger language plpgsql as $$ begin perform {action}; return null; end $$;
-         create {trigger} execute function interfere();"
-    );
-    run(office, &sql).await;
-}
-
 #[tokio::test]
 async fn a_message_that_waited_out_an_outage_is_tried_as_often_as_any_other() {
     let office = Office::open().await;
-    let first = activity_message(
-        office.world.commitment_id,
-        "capital_call",
-        1000,
-        "2021-03-01",
-    );
-    let reversal = [reversal_message(&first).to_string()];
+    let reversal = [early_reversal(&office)];
     for delivery in 50..53 {
         assert_eq!(office.deliver(&reversal, delivery).await, [0], "{delivery}");
     }
@@ -61,13 +34,7 @@ async fn a_message_that_waited_out_an_outage_is_tried_as_often_as_any_other() {
 #[tokio::test]
 async fn a_redriven_dead_letter_is_tried_anew() {
     let office = Office::open_with(&[("RETRY_DELAYS_SECONDS", "5")]).await;
-    let first = activity_message(
-        office.world.commitment_id,
-        "capital_call",
-        1000,
-        "2021-03-01",
-    );
-    let reversal = [reversal_message(&first).to_string()];
+    let reversal = [early_reversal(&office)];
     for _ in 0..2 {
         assert_eq!(office.deliver(&reversal, 1).await, [0]);
         assert_eq!(office.deliver(&reversal, 2).await, NONE);
@@ -79,19 +46,17 @@ async fn a_redriven_dead_letter_is_tried_anew() {
 async fn a_missing_table_buries_nothing_and_fails_only_those_who_need_it() {
     let office = Office::open().await;
     let nav = fund_nav_message(office.world.fund_id, 1000, "2021-03-31", "2021-04-30");
-    run(
-        &office,
-        "alter table fund_nav_snapshots rename to elsewhere",
-    )
-    .await;
-    let bodies = [nav.to_string(), call(&office)];
+    office
+        .desk
+        .run("alter table fund_nav_snapshots rename to elsewhere")
+        .await;
+    let bodies = [nav.to_string(), office.call()];
     assert_eq!(office.deliver(&bodies, 1).await, [0]);
     assert_eq!(entries(&office).await, 1);
-    run(
-        &office,
-        "alter table elsewhere rename to fund_nav_snapshots",
-    )
-    .await;
+    office
+        .desk
+        .run("alter table elsewhere rename to fund_nav_snapshots")
+        .await;
     assert_eq!(office.deliver(&bodies, 2).await, NONE);
     assert_eq!(office.dead_letters().await, []);
     let navs = "select count(*) from fund_nav_snapshots";
@@ -101,22 +66,21 @@ async fn a_missing_table_buries_nothing_and_fails_only_those_who_need_it() {
 #[tokio::test]
 async fn a_migration_under_a_warm_function_costs_no_delivery() {
     let office = Office::open().await;
-    assert_eq!(office.deliver(&[call(&office)], 1).await, NONE);
+    assert_eq!(office.deliver(&[office.call()], 1).await, NONE);
     let sql = "alter table activity_types alter column components drop default,
                alter column components type varchar[]";
-    run(&office, sql).await;
-    assert_eq!(office.deliver(&[call(&office)], 1).await, NONE);
+    office.desk.run(sql).await;
+    assert_eq!(office.deliver(&[office.call()], 1).await, NONE);
     assert_eq!(entries(&office).await, 2);
 }
 
 #[tokio::test]
 async fn an_event_that_the_database_refuses_is_tried_once() {
     let office = Office::open().await;
-    run(
-        &office,
-        "alter table capital_activities add constraint refused check (amount_cents <> 666)",
-    )
-    .await;
+    office
+        .desk
+        .run("alter table capital_activities add constraint refused check (amount_cents <> 666)")
+        .await;
     let refused = activity_message(
         office.world.commitment_id,
         "capital_call",
@@ -137,7 +101,7 @@ async fn what_cannot_be_buried_is_not_acknowledged() {
     office
         .replace_worker(&[("DEAD_LETTER_QUEUE_URL", &nowhere)])
         .await;
-    let bodies = ["{ not json ".to_owned(), call(&office)];
+    let bodies = ["{ not json ".to_owned(), office.call()];
     assert_eq!(office.deliver(&bodies, 1).await, [0]);
     office.replace_worker(&[]).await;
     assert_eq!(office.deliver(&bodies, 2).await, NONE);
@@ -163,18 +127,21 @@ async fn a_message_is_put_off_for_the_configured_delay() {
 async fn an_outage_while_settling_is_not_acknowledged() {
     let office = Office::open().await;
     let action = "pg_terminate_backend(pg_backend_pid())";
-    on(
-        &office,
-        "trigger cut before insert on lp_performance_snapshots",
-        action,
-    )
-    .await;
-    let body = [call(&office)];
+    office
+        .interfere(
+            "trigger cut before insert on lp_performance_snapshots",
+            action,
+        )
+        .await;
+    let body = [office.call()];
     assert_eq!(office.deliver(&body, 1).await, [0]);
     let owed = "select count(*) from pending_performance";
     assert_eq!(entries(&office).await, 1, "it is recorded");
     assert_ne!(office.desk.number(owed).await, 0, "and not settled");
-    run(&office, "drop trigger cut on lp_performance_snapshots").await;
+    office
+        .desk
+        .run("drop trigger cut on lp_performance_snapshots")
+        .await;
     assert_eq!(office.deliver(&body, 2).await, NONE);
     assert_eq!(
         (entries(&office).await, office.desk.number(owed).await),
@@ -187,19 +154,12 @@ async fn an_outage_while_settling_is_not_acknowledged() {
 async fn two_deliveries_at_once_record_once() {
     let office = Office::open().await;
     // The first to come is held at its commit until the second waits for it.
-    let held = "constraint trigger held after insert on capital_activities deferrable initially deferred for each row";
-    on(&office, held, "pg_advisory_xact_lock(1)").await;
-    run(&office, "select pg_advisory_lock(1)").await;
-    let body = [call(&office)];
+    office.interfere_at_commit("pg_advisory_xact_lock(1)").await;
+    office.desk.run("select pg_advisory_lock(1)").await;
+    let body = [office.call()];
     let release = async {
-        let waiting = "select count(*) from pg_locks where not granted and pid in
-                       (select pid from pg_stat_activity where datname = current_database())";
-        let start = Instant::now();
-        while office.desk.number(waiting).await < 2 {
-            assert!(start.elapsed() < LIMIT, "nobody waits for the other");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        run(&office, "select pg_advisory_unlock(1)").await;
+        office.desk.until_waiting(2).await;
+        office.desk.run("select pg_advisory_unlock(1)").await;
     };
     let (one, other, ()) =
         tokio::join!(office.deliver(&body, 1), office.deliver(&body, 1), release);
@@ -212,19 +172,19 @@ async fn a_refresh_of_the_views_lets_a_few_batches_with_records_pass() {
     let office = Office::open().await;
     let views = json!({"schema": "lp-reporting/views/1"}).to_string();
     for delivery in 1..=3 {
-        let batch = [views.clone(), call(&office)];
+        let batch = [views.clone(), office.call()];
         assert_eq!(office.deliver(&batch, delivery).await, [0], "{delivery}");
     }
     let refreshes = "select count(*) from view_refreshes where finished_at is not null";
     assert_eq!(office.desk.number(refreshes).await, 0);
     assert_eq!(
-        office.deliver(&[views.clone(), call(&office)], 4).await,
+        office.deliver(&[views.clone(), office.call()], 4).await,
         NONE
     );
     assert_eq!(office.desk.number(refreshes).await, 1);
-    assert_eq!(office.deliver(&[call(&office)], 1).await, NONE);
+    assert_eq!(office.deliver(&[office.call()], 1).await, NONE);
     let is_due = "update view_refreshes set due_at = clock_timestamp() where started_at is null";
-    run(&office, is_due).await;
+    office.desk.run(is_due).await;
     assert_eq!(
         office.deliver(&[views], 1).await,
         NONE,

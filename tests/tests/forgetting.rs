@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use local::process::ProcessDirectory;
@@ -14,15 +13,12 @@ use serde_json::json;
 use shared::cache::{Cache, Closure, Finding, Place, ReportName, Tag, TagSet};
 use shared::config::RedisConfig;
 use shared::ids::LpId;
-use tests::builders::activity_message;
 use tests::office::Office;
 use tests::refusing_redis::{Reader, cluster_nodes, run};
 use tests::teardown::{finish, unique_name};
 
 const NONE: [usize; 0] = [];
 const HOLDINGS: TagSet = TagSet::of(&[Tag::Holdings]);
-/// Far beyond what anything here takes; only a test that fails waits so long.
-const LIMIT: Duration = Duration::from_secs(10);
 
 fn lp(id: i64) -> LpId {
     LpId::try_from(id).expect("an id")
@@ -47,26 +43,6 @@ async fn is_served(cache: &Cache, place: &Place) -> bool {
     ask(cache, place, b"new").await.is_some()
 }
 
-fn call(office: &Office) -> String {
-    activity_message(
-        office.world.commitment_id,
-        "capital_call",
-        1000,
-        "2021-03-01",
-    )
-    .to_string()
-}
-
-async fn interfere_at_commit(office: &Office, action: &str) {
-    let sql = format!(
-        "create function interfere() returns trigger language plpgsql as $$ begin perform {action}; return null; end $$;
-         create constraint trigger at_commit after insert on capital_activities deferrable initially deferred
-         for each row execute function interfere();"
-    );
-    let created = office.desk.client.batch_execute(&sql).await;
-    created.expect("the trigger is created");
-}
-
 #[tokio::test]
 async fn tags_are_closed_before_the_commit_and_opened_only_after_it() {
     let office = Office::open().await;
@@ -74,20 +50,11 @@ async fn tags_are_closed_before_the_commit_and_opened_only_after_it() {
     let summary = place(cache, office.world.lp_id, ReportName::Summary);
     assert_eq!(ask(cache, &summary, b"old").await, None);
     assert!(is_served(cache, &summary).await);
-    interfere_at_commit(&office, "pg_advisory_xact_lock(1)").await;
+    office.interfere_at_commit("pg_advisory_xact_lock(1)").await;
     let held = office.desk.number("select count(pg_advisory_lock(1))");
     held.await;
     let during = async {
-        let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted
-                       and database = (select oid from pg_database where datname = current_database())";
-        let start = Instant::now();
-        while office.desk.number(waiting).await == 0 {
-            assert!(
-                start.elapsed() < LIMIT,
-                "the recorder never came to its commit"
-            );
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        office.desk.until_waiting(1).await;
         // Whoever asks now reads the old rows.
         for _ in 0..2 {
             assert_eq!(
@@ -101,7 +68,7 @@ async fn tags_are_closed_before_the_commit_and_opened_only_after_it() {
             .number("select count(pg_advisory_unlock(1))")
             .await;
     };
-    let body = [call(&office)];
+    let body = [office.call()];
     let (failed, ()) = tokio::join!(office.deliver(&body, 1), during);
     assert_eq!(failed, NONE);
     assert!(
@@ -117,8 +84,10 @@ async fn after_a_commit_of_unknown_outcome_nothing_is_planted_until_it_is_repeat
     let cache = &office.desk.app.cache;
     let summary = place(cache, office.world.lp_id, ReportName::Summary);
     assert_eq!(ask(cache, &summary, b"old").await, None);
-    interfere_at_commit(&office, "pg_terminate_backend(pg_backend_pid())").await;
-    let body = [call(&office)];
+    office
+        .interfere_at_commit("pg_terminate_backend(pg_backend_pid())")
+        .await;
+    let body = [office.call()];
     assert_eq!(office.deliver(&body, 1).await, [0]);
     for _ in 0..2 {
         assert_eq!(ask(cache, &summary, b"old").await, None);
@@ -151,7 +120,7 @@ async fn a_note_makes_good_what_a_redis_that_refuses_writes_did_not_forget() {
     for place in &places {
         ask(&cache, place, b"old").await;
     }
-    assert_eq!(office.deliver(&[call(&office)], 1).await, NONE);
+    assert_eq!(office.deliver(&[office.call()], 1).await, NONE);
     let sent = office.sent_messages().await;
     let is_note = |message: &&serde_json::Value| message["schema"] == "lp-reporting/forget/1";
     let note = sent.iter().find(is_note).expect("a note of what is owed");

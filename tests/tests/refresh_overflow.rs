@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shared::ids::LpId;
-use shared::refresh::{
-    Cause, Scope, count_drift, rebuild, refresh_views, settle_owed, work_the_night,
-};
+use shared::refresh::{Cause, Scope, count_drift, rebuild, refresh_views, work_the_night};
 use tests::builders::{World, activity_message, insert_commitment, insert_fund, insert_lp};
 use tests::desk::Desk;
 use tests::queue::Queues;
@@ -40,17 +38,9 @@ async fn an_lp_that_cannot_be_computed_is_left_out_and_its_neighbours_are_settle
     let beyond = insert_vast_lp(&desk, "9000-01-01").await;
     let after = World::insert(&desk.client).await;
     for world in [before, after] {
-        desk.record(&[&activity_message(
-            world.commitment_id,
-            "capital_call",
-            60_000,
-            "2020-01-01",
-        )])
-        .await;
+        desk.call(&world, 60_000, "2020-01-01").await;
     }
-    let settled = settle_owed(&desk.app.db, &desk.app.cache)
-        .await
-        .expect("the others are settled");
+    let settled = desk.settle_owed().await;
     assert_eq!(settled.lps, 2);
     assert_eq!(settled.failed_lps, [beyond].into());
     let owed_to = "select distinct lp_id from pending_performance";
@@ -93,8 +83,8 @@ async fn a_view_that_cannot_be_added_up_is_not_refreshed_and_the_marks_keep_othe
     let world = World::insert(&desk.client).await;
     let call = activity_message(world.commitment_id, "capital_call", 60_000, "2020-01-01");
     desk.record(&[&call]).await;
-    let (db, cache, clock) = (&desk.app.db, &desk.app.cache, desk.app.clock);
-    let settled = settle_owed(db, cache).await.expect("the other is settled");
+    let (db, clock) = (&desk.app.db, desk.app.clock);
+    let settled = desk.settle_owed().await;
     assert_eq!(settled.failed_lps, [beyond].into());
     let failed = refresh_views(db, clock, Cause::Activity, None).await;
     assert!(failed.is_err_and(|error| !error.is_infrastructure()));

@@ -1,31 +1,13 @@
 //! Performance that is owed: for exactly what changed, whoever settles it and in whatever steps.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use shared::finance::periods::Granularity;
 use shared::ids::{FundId, LpId};
-use shared::refresh::{Settled, settle_fund_performance, settle_owed, settle_performance};
+use shared::refresh::settle_fund_performance;
 use shared::reports::{PerformanceHistory, Scope};
 use tests::builders::{World, activity_message, fund_nav_message, insert_commitment, nav_message};
 use tests::desk::Desk;
 use tests::reporting::{ask, today};
-
-async fn settle(desk: &Desk, lp_id: i64) -> Settled {
-    settle_performance(&desk.app.db, &desk.app.cache, &[lp_id])
-        .await
-        .expect("performance is settled")
-}
-
-/// Waits until so many sessions of this database wait for a lock.
-async fn until_waiting(desk: &Desk, sessions: i64) {
-    let sql =
-        "select count(distinct l.pid) from pg_locks l join pg_stat_activity a on a.pid = l.pid
-               where not l.granted and a.datname = current_database()";
-    while desk.number(sql).await < sessions {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
 
 #[tokio::test]
 async fn a_commitment_and_its_pool_have_performance_at_reports_and_at_later_flows() {
@@ -35,7 +17,7 @@ async fn a_commitment_and_its_pool_have_performance_at_reports_and_at_later_flow
     let nav = nav_message(world.commitment_id, 66_000, "2020-12-31", "2021-02-01");
     let paid = activity_message(world.commitment_id, "distribution", 6_000, "2021-06-30");
     desk.record(&[&call, &nav, &paid]).await;
-    assert_eq!(settle(&desk, world.lp_id).await.lps, 1);
+    assert_eq!(desk.settle(world.lp_id).await.lps, 1);
     let rows = desk
         .rows("select snapshot_date, paid_in_cents, distributed_cents, nav_cents, dpi, tvpi, pic, round(net_irr::numeric, 9)::float8, annualised, flags
                from lp_performance_snapshots order by snapshot_date")
@@ -63,14 +45,8 @@ async fn a_commitment_and_its_pool_have_performance_at_reports_and_at_later_flow
 async fn a_new_report_takes_the_flow_dates_before_it_out_of_the_series() {
     let desk = Desk::empty().await;
     let world = World::insert(&desk.client).await;
-    desk.record(&[&activity_message(
-        world.commitment_id,
-        "capital_call",
-        60_000,
-        "2020-01-01",
-    )])
-    .await;
-    settle(&desk, world.lp_id).await;
+    desk.call(&world, 60_000, "2020-01-01").await;
+    desk.settle(world.lp_id).await;
     let dates = "select snapshot_date from lp_performance_snapshots order by snapshot_date";
     assert_eq!(desk.rows(dates).await, ["(2020-01-01)"]);
     desk.record(&[&nav_message(
@@ -80,7 +56,7 @@ async fn a_new_report_takes_the_flow_dates_before_it_out_of_the_series() {
         "2021-02-01",
     )])
     .await;
-    settle(&desk, world.lp_id).await;
+    desk.settle(world.lp_id).await;
     assert_eq!(desk.rows(dates).await, ["(2020-12-31)"]);
 }
 
@@ -88,20 +64,14 @@ async fn a_new_report_takes_the_flow_dates_before_it_out_of_the_series() {
 async fn what_comes_while_a_settling_is_under_way_stays_owed() {
     let desk = Desk::empty().await;
     let world = World::insert(&desk.client).await;
-    desk.record(&[&activity_message(
-        world.commitment_id,
-        "capital_call",
-        60_000,
-        "2020-01-01",
-    )])
-    .await;
+    desk.call(&world, 60_000, "2020-01-01").await;
     let blocker = desk.database.connect().await;
     blocker
         .batch_execute("begin; lock table lp_performance_snapshots in share mode")
         .await
         .expect("the table is locked");
     let late = async {
-        until_waiting(&desk, 1).await;
+        desk.until_waiting(1).await;
         let sql = "insert into pending_performance (lp_id, fund_id, commitment_id, from_date) values ($1, $2, $3, '2020-01-01')";
         desk.client
             .execute(sql, &[&world.lp_id, &world.fund_id, &world.commitment_id])
@@ -112,7 +82,7 @@ async fn what_comes_while_a_settling_is_under_way_stays_owed() {
             .await
             .expect("the lock goes");
     };
-    let (settled, ()) = tokio::join!(settle(&desk, world.lp_id), late);
+    let (settled, ()) = tokio::join!(desk.settle(world.lp_id), late);
     assert_eq!(settled.lps, 1);
     assert_eq!(
         desk.number("select count(*) from pending_performance")
@@ -130,13 +100,7 @@ async fn what_comes_while_a_settling_is_under_way_stays_owed() {
 async fn of_two_settlings_of_one_lp_the_second_finds_nothing_owed() {
     let desk = Desk::empty().await;
     let world = World::insert(&desk.client).await;
-    desk.record(&[&activity_message(
-        world.commitment_id,
-        "capital_call",
-        60_000,
-        "2020-01-01",
-    )])
-    .await;
+    desk.call(&world, 60_000, "2020-01-01").await;
     let blocker = desk.database.connect().await;
     let lock = format!(
         "begin; select from limited_partners where lp_id = {} for no key update",
@@ -147,17 +111,14 @@ async fn of_two_settlings_of_one_lp_the_second_finds_nothing_owed() {
         .await
         .expect("the LP is locked");
     let release = async {
-        until_waiting(&desk, 2).await;
+        desk.until_waiting(2).await;
         blocker
             .batch_execute("commit")
             .await
             .expect("the lock goes");
     };
-    let (one, other, ()) = tokio::join!(
-        settle(&desk, world.lp_id),
-        settle(&desk, world.lp_id),
-        release
-    );
+    let (one, other, ()) =
+        tokio::join!(desk.settle(world.lp_id), desk.settle(world.lp_id), release);
     assert_eq!(one.lps + other.lps, 1);
     assert_eq!(
         desk.number("select count(*) from lp_performance_snapshots")
@@ -173,7 +134,7 @@ async fn a_second_commitment_makes_a_pool_of_the_fund_from_its_beginning_and_its
     let call = activity_message(world.commitment_id, "capital_call", 60_000, "2020-01-01");
     let nav = nav_message(world.commitment_id, 66_000, "2020-12-31", "2021-02-01");
     desk.record(&[&call, &nav]).await;
-    settle(&desk, world.lp_id).await;
+    desk.settle(world.lp_id).await;
     let second = insert_commitment(
         &desk.client,
         world.lp_id,
@@ -182,7 +143,7 @@ async fn a_second_commitment_makes_a_pool_of_the_fund_from_its_beginning_and_its
         "2022-01-01",
     )
     .await;
-    settle(&desk, world.lp_id).await;
+    desk.settle(world.lp_id).await;
     let of_fund = "select performance_date, commitment_cents, nav_cents from lp_pooled_performance where fund_id is not null";
     assert_eq!(desk.rows(of_fund).await, ["(2020-12-31,100000000,66000)"]);
     let delete = format!("delete from lp_fund_commitments where commitment_id = {second}");
@@ -190,7 +151,7 @@ async fn a_second_commitment_makes_a_pool_of_the_fund_from_its_beginning_and_its
         .batch_execute(&delete)
         .await
         .expect("it has no entries");
-    settle(&desk, world.lp_id).await;
+    desk.settle(world.lp_id).await;
     assert_eq!(desk.rows(of_fund).await, Vec::<String>::new());
 }
 
@@ -206,9 +167,7 @@ async fn settling_again_writes_nothing_again() {
     let written = "select p.ctid, p.xmin::text from lp_pooled_performance p order by 1";
     let written_too = "select p.ctid, p.xmin::text from fund_performance p order by 1";
     let before = (desk.rows(written).await, desk.rows(written_too).await);
-    let settled = settle_owed(&desk.app.db, &desk.app.cache)
-        .await
-        .expect("all is settled");
+    let settled = desk.settle_owed().await;
     assert_eq!((settled.lps, settled.funds), (5, 20));
     assert_eq!(
         (desk.rows(written).await, desk.rows(written_too).await),
@@ -282,7 +241,7 @@ async fn until_the_pool_of_a_fund_is_settled_its_first_commitment_stands_in_and_
     let call = activity_message(world.commitment_id, "capital_call", 60_000, "2020-01-01");
     let nav = nav_message(world.commitment_id, 66_000, "2020-12-31", "2021-02-01");
     desk.record(&[&call, &nav]).await;
-    settle(&desk, world.lp_id).await;
+    desk.settle(world.lp_id).await;
     let (lp_id, fund_id) = (world.lp_id, world.fund_id);
     insert_commitment(&desk.client, lp_id, fund_id, 50_000, "2022-01-01").await;
     let pending = fund_history(&desk, &world).await;
@@ -290,7 +249,7 @@ async fn until_the_pool_of_a_fund_is_settled_its_first_commitment_stands_in_and_
     assert_eq!(pending.len(), 1);
     let flagged = |point: &Value| point["flags"].to_string().contains("IRR_PENDING");
     assert!(flagged(&pending[0]));
-    settle(&desk, lp_id).await;
+    desk.settle(lp_id).await;
     let settled = fund_history(&desk, &world).await;
     assert_eq!(shown(&settled[0]), shown(&pending[0]));
     assert!(!flagged(&settled[0]));

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use shared::ledger::{LpRange, Message, parse_message};
-use shared::refresh::{Rebuilt, Scope, hand_on, rebuild, settle_owed};
+use shared::refresh::{Rebuilt, Scope, hand_on, rebuild};
 use tests::builders::{
     World, activity_message, insert_commitment, insert_fund, insert_lp, nav_message,
     reversal_message,
@@ -72,16 +72,11 @@ async fn rebuild_all_of(desk: &Desk, scope: Scope) -> Option<Rebuilt> {
     rebuild_until(desk, scope, Instant::now() + Duration::from_secs(600)).await
 }
 
-async fn run(desk: &Desk, sql: &str) {
-    let outcome = desk.client.batch_execute(sql).await;
-    outcome.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-}
-
 #[tokio::test]
 async fn rebuilding_the_sample_changes_no_byte_and_removes_what_nothing_leads_to() {
     let desk = Desk::sample().await;
     let before = derived(&desk).await;
-    run(&desk, SPOIL).await;
+    desk.run(SPOIL).await;
     assert_ne!(derived(&desk).await, before);
     for scope in [Scope::Lp(1), Scope::Lp(2), Scope::Fund(3), Scope::Fund(4)] {
         let rebuilt = rebuild_all_of(&desk, scope).await.expect("it is there");
@@ -97,7 +92,7 @@ async fn rebuilding_the_sample_changes_no_byte_and_removes_what_nothing_leads_to
 async fn a_rebuild_whose_time_is_up_names_what_is_left_and_goes_on_from_there() {
     let desk = Desk::sample().await;
     let before = derived(&desk).await;
-    run(&desk, SPOIL).await;
+    desk.run(SPOIL).await;
     let nothing = rebuild_until(&desk, Scope::All, Instant::now()).await;
     let rest = nothing.expect("there is everyone").rest;
     assert_eq!(rest, Some(LpRange::ALL), "funds only");
@@ -121,7 +116,7 @@ async fn a_rebuild_whose_time_is_up_names_what_is_left_and_goes_on_from_there() 
 #[tokio::test]
 async fn the_rest_of_a_rebuild_is_handed_on_in_messages_that_name_every_lp_once() {
     let (desk, queues) = (Desk::sample().await, Queues::create().await);
-    run(&desk, "insert into limited_partners (lp_id, name) select 1000 + n, 'Further' from generate_series(1, 150) n").await;
+    desk.run("insert into limited_partners (lp_id, name) select 1000 + n, 'Further' from generate_series(1, 150) n").await;
     let rest = LpRange {
         from_lp_id: 21,
         ..LpRange::ALL
@@ -171,11 +166,8 @@ async fn of_a_fund_only_its_own_commitments_and_their_pools_are_rebuilt() {
         )])
         .await;
     }
-    let (db, cache) = (&desk.app.db, &desk.app.cache);
-    settle_owed(db, cache).await.expect("it is settled");
-    run(
-        &desk,
-        "update lp_performance_snapshots set paid_in_cents = 7; update lp_pooled_performance set paid_in_cents = 7",
+    desk.settle_owed().await;
+    desk.run("update lp_performance_snapshots set paid_in_cents = 7; update lp_pooled_performance set paid_in_cents = 7",
     )
     .await;
     rebuild_all_of(&desk, Scope::Fund(world.fund_id)).await;
@@ -192,7 +184,7 @@ async fn an_lp_whose_last_commitment_is_gone_is_rebuilt_with_its_fund() {
     let lp_id = insert_lp(&desk.client, "Lakeside Endowment").await;
     let gone = insert_commitment(&desk.client, lp_id, world.fund_id, 5_000, "2020-01-01").await;
     let delete = format!("delete from lp_fund_commitments where commitment_id = {gone}");
-    run(&desk, &delete).await;
+    desk.run(&delete).await;
     plant_tag(&desk, lp_id).await;
     let rebuilt = rebuild_all_of(&desk, Scope::Fund(world.fund_id)).await;
     assert_eq!(rebuilt.expect("it is there").settled.lps, 2);
@@ -215,7 +207,7 @@ async fn a_change_to_one_lps_commitments_forgets_the_holdings_of_all_in_its_fund
     )
     .await;
     let delete = format!("delete from lp_fund_commitments where commitment_id = {gone}");
-    run(&desk, &delete).await;
+    desk.run(&delete).await;
     let neighbour = insert_lp(&desk.client, "Lakeside Endowment").await;
     insert_commitment(&desk.client, neighbour, world.fund_id, 5_000, "2020-01-01").await;
     let stranger = World::insert(&desk.client).await;
@@ -324,14 +316,10 @@ async fn random_histories_settled_bit_by_bit_are_what_a_rebuild_makes_of_them() 
             desk.record(&batch.iter().collect::<Vec<_>>()).await;
             recorded.extend(batch);
             if random.random_bool(0.6) {
-                settle_owed(&desk.app.db, &desk.app.cache)
-                    .await
-                    .expect("it is settled");
+                desk.settle_owed().await;
             }
         }
-        settle_owed(&desk.app.db, &desk.app.cache)
-            .await
-            .expect("it is settled");
+        desk.settle_owed().await;
         let before = derived(&desk).await;
         rebuild_all_of(&desk, Scope::All).await;
         assert_eq!(derived(&desk).await, before, "seed {seed}");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use shared::config::RefreshConfig;
 use shared::queue::Queue;
-use shared::refresh::{refresh_requested_views, request_refresh, settle_performance};
-use tests::builders::{World, activity_message};
+use shared::refresh::{refresh_requested_views, request_refresh};
+use tests::builders::World;
 use tests::desk::Desk;
 use tests::queue::Queues;
 
@@ -30,24 +30,8 @@ async fn serve(desk: &Desk, queue: &Queue) -> bool {
 
 /// Records a call of 600.00 and settles its performance.
 async fn call(desk: &Desk, world: &World, date: &str) {
-    desk.record(&[&activity_message(
-        world.commitment_id,
-        "capital_call",
-        60_000,
-        date,
-    )])
-    .await;
-    settle_performance(&desk.app.db, &desk.app.cache, &[world.lp_id])
-        .await
-        .expect("performance is settled");
-}
-
-async fn until_waiting(desk: &Desk) {
-    let sql = "select count(*) from pg_locks l join pg_stat_activity a on a.pid = l.pid
-               where not l.granted and a.datname = current_database()";
-    while desk.number(sql).await == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    desk.call(world, 60_000, date).await;
+    desk.settle(world.lp_id).await;
 }
 
 #[tokio::test]
@@ -209,7 +193,7 @@ async fn what_is_marked_during_a_refresh_is_asked_for_at_its_end() {
         .await
         .expect("the view is held");
     let meanwhile = async {
-        until_waiting(&desk).await;
+        desk.until_waiting(1).await;
         // Nobody asks for it: the recorder died before it could.
         call(&desk, &world, "2020-02-01").await;
         blocker

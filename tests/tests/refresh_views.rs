@@ -1,16 +1,13 @@
 //! The views: what a refresh sees and clears, and that they say what their definitions say.
 
-use std::time::Duration;
-
-use shared::refresh::{
-    Cause, Refreshed, count_drift, refresh_views, settle_owed, settle_performance, work_the_night,
-};
-use tests::builders::{World, activity_message, nav_message};
+use shared::refresh::{Cause, Refreshed, count_drift, refresh_views, work_the_night};
+use tests::builders::{World, nav_message};
 use tests::desk::Desk;
 use tests::queue::Queues;
 
 const MARKS: &str = "select count(*) from touched_commitments";
 const OUTSTANDING: &str = "select count(*) from view_refreshes where started_at is null";
+
 async fn refresh(desk: &Desk) -> Refreshed {
     refresh_views(&desk.app.db, desk.app.clock, Cause::Activity, None)
         .await
@@ -20,24 +17,8 @@ async fn refresh(desk: &Desk) -> Refreshed {
 
 /// Records a call of 600.00 and settles its performance.
 async fn call(desk: &Desk, world: &World, date: &str) {
-    desk.record(&[&activity_message(
-        world.commitment_id,
-        "capital_call",
-        60_000,
-        date,
-    )])
-    .await;
-    settle_performance(&desk.app.db, &desk.app.cache, &[world.lp_id])
-        .await
-        .expect("performance is settled");
-}
-
-async fn until_waiting(desk: &Desk) {
-    let sql = "select count(*) from pg_locks l join pg_stat_activity a on a.pid = l.pid
-               where not l.granted and a.datname = current_database()";
-    while desk.number(sql).await == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    desk.call(world, 60_000, date).await;
+    desk.settle(world.lp_id).await;
 }
 
 #[tokio::test]
@@ -52,14 +33,8 @@ async fn a_commit_between_the_snapshot_of_a_refresh_and_its_end_keeps_its_mark()
         .await
         .expect("the view is held");
     let meanwhile = async {
-        until_waiting(&desk).await;
-        desk.record(&[&activity_message(
-            world.commitment_id,
-            "capital_call",
-            1_000,
-            "2020-02-01",
-        )])
-        .await;
+        desk.until_waiting(1).await;
+        desk.call(&world, 1_000, "2020-02-01").await;
         blocker
             .batch_execute("rollback")
             .await
@@ -75,9 +50,7 @@ async fn a_commit_between_the_snapshot_of_a_refresh_and_its_end_keeps_its_mark()
             .await,
         61_000
     );
-    settle_owed(&desk.app.db, &desk.app.cache)
-        .await
-        .expect("it is settled");
+    desk.settle_owed().await;
     refresh(&desk).await;
     assert_eq!(
         (desk.number(MARKS).await, desk.number(paid_in).await),
@@ -89,13 +62,7 @@ async fn a_commit_between_the_snapshot_of_a_refresh_and_its_end_keeps_its_mark()
 async fn performance_settled_between_two_refreshes_is_marked_again() {
     let desk = Desk::empty().await;
     let world = World::insert(&desk.client).await;
-    desk.record(&[&activity_message(
-        world.commitment_id,
-        "capital_call",
-        60_000,
-        "2020-01-01",
-    )])
-    .await;
+    desk.call(&world, 60_000, "2020-01-01").await;
     desk.record(&[&nav_message(
         world.commitment_id,
         66_000,
@@ -105,9 +72,7 @@ async fn performance_settled_between_two_refreshes_is_marked_again() {
     .await;
     refresh(&desk).await;
     assert_eq!(desk.number(MARKS).await, 0);
-    settle_owed(&desk.app.db, &desk.app.cache)
-        .await
-        .expect("it is settled");
+    desk.settle_owed().await;
     assert_eq!(desk.number(MARKS).await, 1);
     assert_eq!(
         desk.number("select count(net_irr) from lp_dashboard_summary")
@@ -263,13 +228,7 @@ async fn the_night_forgets_refreshes_of_last_quarter() {
 async fn the_night_settles_what_is_still_owed() {
     let desk = Desk::empty().await;
     let world = World::insert(&desk.client).await;
-    desk.record(&[&activity_message(
-        world.commitment_id,
-        "capital_call",
-        60_000,
-        "2020-01-01",
-    )])
-    .await;
+    desk.call(&world, 60_000, "2020-01-01").await;
     let queues = Queues::create().await;
     let queue = queues.sender().await;
     let night = work_the_night(&desk.app.db, &desk.app.cache, &queue, desk.app.clock)

@@ -138,7 +138,14 @@ fn reports_give_up_on_the_database_before_the_platform_gives_up_on_them() {
 
 /// The floors of the common crate, from the ground up: a module uses only what stands on a lower one.
 const FLOORS: [&[&str]; 8] = [
-    &["config", "finance", "ids", "refusal", "telemetry"],
+    &[
+        "calendar",
+        "config",
+        "finance",
+        "ids",
+        "refusal",
+        "telemetry",
+    ],
     &["error"],
     &["db", "http", "cache", "queue"],
     &["app", "access"],

@@ -110,11 +110,9 @@ impl Worker {
             refresh::settle_fund_performance(db, cache, &fund_ids).await,
         ] {
             match settled {
+                // What could not be computed is told of in the log. It stays owed, its answers say IRR_PENDING, and every night
+                // tries again: the ledger is not at fault.
                 Ok(settled) => unforgotten.extend(settled.unforgotten),
-                // It stays owed, its answers say IRR_PENDING, and every night tries again: the ledger is not at fault.
-                Err(error) if error.is_of_data() => {
-                    tracing::error!(error = %error.chain(), "performance could not be settled")
-                }
                 Err(error) => {
                     report(&error, "performance could not be settled now");
                     all_settled = false;

@@ -4,16 +4,15 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::{Request, RequestExt};
 
 use super::cursor::{self, Position};
 use super::problem::{ParameterError, Problem};
+use crate::calendar::parse_date;
 use crate::ids::{CommitmentId, FundId, LpId};
 
-/// Dates outside these years are slips of the pen, and SQL's date arithmetic stays clear of its limits.
-const YEARS: std::ops::RangeInclusive<i32> = 1900..=9998;
 /// Items in a list: beyond any LP's number of funds, and short enough for a URL.
 const LONGEST_LIST: usize = 400;
 const DEFAULT_LIMIT: i64 = 100;
@@ -282,18 +281,6 @@ impl Parameters {
 fn is_none_of<T>(words: &[(&str, T)]) -> String {
     let words: Vec<&str> = words.iter().map(|&(word, _)| word).collect();
     format!("is none of {}", words.join(", "))
-}
-
-/// Strictly YYYY-MM-DD: chrono's own parser would take signs and single digits.
-fn parse_date(text: &str) -> Option<NaiveDate> {
-    let bytes = text.as_bytes();
-    let shaped = bytes.len() == 10
-        && bytes.iter().enumerate().all(|(place, byte)| match place {
-            4 | 7 => *byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-    let date: NaiveDate = text.parse().ok().filter(|_| shaped)?;
-    YEARS.contains(&date.year()).then_some(date)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 
+use crate::calendar::parse_date;
 use crate::refusal::{Reason, Refusal};
 
 /// Large enough for any fund, small enough that sums stay within 64 bits and JSON numbers stay exact everywhere.
@@ -226,21 +227,4 @@ fn parse_moment(text: &str) -> Option<DateTime<Utc>> {
     });
     let moment = DateTime::parse_from_rfc3339(text).ok()?;
     (fraction <= 9).then(|| moment.with_timezone(&Utc))
-}
-
-fn parse_date(text: &str) -> Option<NaiveDate> {
-    let digits = |range: std::ops::Range<usize>| {
-        text.get(range)
-            .filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    let shaped = text.len() == 10 && text.get(4..5)? == "-" && text.get(7..8)? == "-";
-    if !shaped {
-        return None;
-    }
-    let year: i32 = digits(0..4)?.parse().ok()?;
-    let (month, day) = (digits(5..7)?.parse().ok()?, digits(8..10)?.parse().ok()?);
-    if !(1900..=9998).contains(&year) {
-        return None;
-    }
-    NaiveDate::from_ymd_opt(year, month, day)
 }

@@ -11,6 +11,7 @@ mod rebuild_lps;
 mod requests;
 mod rows;
 mod series;
+mod step;
 mod views;
 
 use std::collections::BTreeSet;

@@ -3,7 +3,8 @@
 use super::Settled;
 use super::drift::count_drift;
 use super::fund_performance::settle_fund_performance;
-use super::performance::{LPS_AT_ONCE, settle_performance};
+use super::performance::settle_performance;
+use super::step::LPS_AT_ONCE;
 use super::views::{Cause, Refreshed, refresh_views};
 use crate::app::Clock;
 use crate::cache::Cache;
@@ -34,13 +35,7 @@ pub async fn work_the_night(
     queue: &Queue,
     clock: Clock,
 ) -> Result<Night, Error> {
-    let mut settled = Settled::default();
-    for part in owed(db).await? {
-        let step = part.settle(db, cache).await?;
-        // At once, so that no later failure loses the note.
-        note_unforgotten(queue, &step.unforgotten).await?;
-        settled.add(step);
-    }
+    let settled = settle_owed(db, cache, queue).await?;
     let drift_rows = count_drift(db, clock).await?;
     let refreshed = refresh_views(db, clock, Cause::Nightly, Some(drift_rows)).await?;
     let refreshed = refreshed.ok_or(Error::DatabaseTimeout)?;
@@ -55,10 +50,13 @@ pub async fn work_the_night(
 }
 
 /// Settles whatever is owed, to LPs and to funds.
-pub async fn settle_owed(db: &Database, cache: &Cache) -> Result<Settled, Error> {
+pub async fn settle_owed(db: &Database, cache: &Cache, queue: &Queue) -> Result<Settled, Error> {
     let mut settled = Settled::default();
     for part in owed(db).await? {
-        settled.add(part.settle(db, cache).await?);
+        let step = part.settle(db, cache).await?;
+        // At once, so that no later failure loses the note.
+        note_unforgotten(queue, &step.unforgotten).await?;
+        settled.add(step);
     }
     Ok(settled)
 }

@@ -9,14 +9,12 @@ use tokio_postgres::types::Json;
 use super::Settled;
 use super::history::{Commitment, load_commitments};
 use super::series::{Pending, Series, compute_lp};
+use super::step::{LPS_AT_ONCE, Step};
 use crate::cache::{Cache, Tag, TagSet};
 use crate::db::{self, Connection, Database};
 use crate::error::Error;
 use crate::ids::LpId;
 use crate::ledger::{commit_and_forget, lock_lps};
-
-/// LPs settled in one transaction: it holds their locks, and their whole history in memory, so it has to be short.
-pub(super) const LPS_AT_ONCE: usize = 20;
 
 /// Computes what is owed to the LPs and writes it, a bounded number of them a transaction. Whoever is owed nothing costs a
 /// lock and a probe. One that cannot be computed is left out, and keeps nobody else from being settled.
@@ -28,31 +26,7 @@ pub async fn settle_performance(
     let mut settled = Settled::default();
     let mut connection = db.connection().await?;
     for some in lp_ids.chunks(LPS_AT_ONCE) {
-        settled.add(match settle_lps(&mut connection, cache, some).await {
-            Err(error) if !error.is_infrastructure() => {
-                settle_each(&mut connection, cache, some).await?
-            }
-            outcome => outcome?,
-        });
-    }
-    Ok(settled)
-}
-
-/// LPs one by one, when together they could not be settled.
-async fn settle_each(
-    connection: &mut Connection,
-    cache: &Cache,
-    lp_ids: &[i64],
-) -> Result<Settled, Error> {
-    let mut settled = Settled::default();
-    for &lp_id in lp_ids {
-        match settle_lps(connection, cache, &[lp_id]).await {
-            Err(error) if !error.is_infrastructure() => {
-                tracing::error!(lp_id, error = %error.chain(), "the performance of an LP could not be settled");
-                settled.failed_lps.insert(lp_id);
-            }
-            outcome => settled.add(outcome?),
-        }
+        settled.add(Step::Settle.take(&mut connection, cache, some).await?);
     }
     Ok(settled)
 }

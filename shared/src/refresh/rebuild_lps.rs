@@ -7,8 +7,9 @@ use chrono::NaiveDate;
 use tokio_postgres::Row;
 
 use super::Settled;
-use super::performance::{LPS_AT_ONCE, settle_lps};
+use super::performance::settle_lps;
 use super::rebuild::Rebuilt;
+use super::step::{LPS_AT_ONCE, Step};
 use crate::cache::{Cache, TagSet};
 use crate::db::{self, Connection, Database};
 use crate::error::Error;
@@ -28,6 +29,9 @@ pub(super) async fn rebuild_range(
 ) -> Result<Rebuilt, Error> {
     let mut settled = Settled::default();
     let mut left = range;
+    let step = Step::Rebuild {
+        fund_id: range.fund_id,
+    };
     let mut connection = db.connection().await?;
     loop {
         if until.is_some_and(|until| Instant::now() >= until) {
@@ -36,9 +40,9 @@ pub(super) async fn rebuild_range(
         }
         let lp_ids = next_lps(&connection, left).await?;
         let Some(&last) = lp_ids.last() else { break };
-        let step = rebuild_step(&mut connection, cache, &lp_ids, range.fund_id).await?;
-        note_unforgotten(queue, &step.unforgotten).await?;
-        settled.add(step);
+        let done = step.take(&mut connection, cache, &lp_ids).await?;
+        note_unforgotten(queue, &done.unforgotten).await?;
+        settled.add(done);
         tracing::info!(
             from_lp_id = range.from_lp_id,
             to_lp_id = range.to_lp_id,
@@ -79,33 +83,9 @@ async fn next_lps(connection: &Connection, range: LpRange) -> Result<Vec<i64>, E
     Ok(rows.iter().map(|row| row.get("lp_id")).collect())
 }
 
-/// The LPs together, or one by one where one of them cannot be computed, which is then left out.
-async fn rebuild_step(
-    connection: &mut Connection,
-    cache: &Cache,
-    lp_ids: &[i64],
-    fund_id: Option<i64>,
-) -> Result<Settled, Error> {
-    match rebuild_lps(connection, cache, lp_ids, fund_id).await {
-        Err(error) if !error.is_infrastructure() => {}
-        outcome => return outcome,
-    }
-    let mut settled = Settled::default();
-    for &lp_id in lp_ids {
-        match rebuild_lps(connection, cache, &[lp_id], fund_id).await {
-            Err(error) if !error.is_infrastructure() => {
-                tracing::error!(lp_id, error = %error.chain(), "an LP could not be rebuilt");
-                settled.failed_lps.insert(lp_id);
-            }
-            outcome => settled.add(outcome?),
-        }
-    }
-    Ok(settled)
-}
-
 /// First the accounts, with marks and with everything owed, in a transaction; then what is owed is settled as always. In
 /// between answers say that their rates are pending.
-async fn rebuild_lps(
+pub(super) async fn rebuild_lps(
     connection: &mut Connection,
     cache: &Cache,
     lp_ids: &[i64],
