@@ -1,13 +1,13 @@
 //! A finished answer: the bytes of its body in one content coding, with what its headers need. This is also what the cache
 //! keeps, so that a hit is sent without being parsed or compressed again.
 
-use std::io::{Read, Write};
+use std::cell::RefCell;
+use std::io::Read;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use flate2::Compression;
 use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use sha2::{Digest, Sha256};
 
 /// Below this the headers weigh more than what gzip saves.
@@ -15,6 +15,13 @@ const GZIP_FROM: usize = 1024;
 /// No answer is near it: pages are bounded, and dashboards are small.
 const LARGEST_BODY: u64 = 64 << 20;
 const HASH_LENGTH: usize = 16;
+
+thread_local! {
+    /// One compressor serves all answers. Its state is some hundred KiB, which would be cleared for each of them, and which glibc
+    /// before 2.38 does not take back whole from freed memory (its bug 14581): a process would grow with every answer. The
+    /// fastest level: what it leaves is a few per cent, and a reader waits for it.
+    static COMPRESSOR: RefCell<Compress> = RefCell::new(Compress::new_gzip(Compression::fast(), 15));
+}
 
 /// A finished answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,18 +52,13 @@ impl Content {
         if self.gzipped || self.body.len() < GZIP_FROM {
             return self.clone();
         }
-        // The fastest level: what it leaves is a few per cent, and a reader waits for it.
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        match encoder
-            .write_all(&self.body)
-            .and_then(|()| encoder.finish())
-        {
-            Ok(body) => Self {
+        match gzipped(&self.body) {
+            Some(body) => Self {
                 body,
                 gzipped: true,
                 ..self.clone_without_body()
             },
-            Err(_) => self.clone(),
+            None => self.clone(),
         }
     }
 
@@ -147,6 +149,16 @@ impl Content {
     }
 }
 
+/// In one step, with room for as much as there was: what gzip does not make smaller stays as it is.
+fn gzipped(plain: &[u8]) -> Option<Vec<u8>> {
+    let mut packed = Vec::with_capacity(plain.len());
+    let status = COMPRESSOR.with_borrow_mut(|compressor| {
+        compressor.reset();
+        compressor.compress_vec(plain, &mut packed, FlushCompress::Finish)
+    });
+    (status.ok()? == Status::StreamEnd).then_some(packed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +197,19 @@ mod tests {
         let packed = Content::plain(vec![b' '; GZIP_FROM], None).compressed();
         assert!(packed.is_gzipped());
         assert_eq!(large().compressed().inflated(), Some(large()));
+    }
+
+    #[test]
+    fn what_gzip_does_not_make_smaller_stays_as_it_is() {
+        let noise: Vec<u8> = (0..1_000u32)
+            .flat_map(|n| Sha256::digest(n.to_le_bytes()))
+            .collect();
+        let content = Content::plain(noise, None);
+        assert_eq!(content.compressed(), content);
+        assert!(
+            large().compressed().is_gzipped(),
+            "the next one is compressed as ever"
+        );
     }
 
     #[test]
