@@ -7,7 +7,7 @@ use crate::config::{AccessConfig, ClockConfig, DatabaseConfig, Environment, Redi
 use crate::db::Database;
 use crate::error::Error;
 
-/// The clients that outlive a request; none connects before it is used.
+/// The clients that outlive a request; each connects when it is first used, if not before.
 #[derive(Clone)]
 pub struct App {
     /// Postgres.
@@ -21,6 +21,18 @@ pub struct App {
 }
 
 impl App {
+    /// Starts a function: as [`App::from_env`], and connects to Postgres and Redis in the background, so that the first event
+    /// waits for what is left of that, or, for an answer from the cache, for Redis alone. What cannot be reached is tried again by the
+    /// event that needs it. Needs a Tokio runtime.
+    pub fn start() -> Result<Self, Error> {
+        let app = Self::from_env()?;
+        let connecting = app.clone();
+        tokio::spawn(
+            async move { tokio::join!(connecting.db.connect(), connecting.cache.connect()) },
+        );
+        Ok(app)
+    }
+
     /// Reads the environment of the process and fails, naming the variable, when it is not usable.
     pub fn from_env() -> Result<Self, Error> {
         Self::from_environment(&Environment::of_process())

@@ -84,6 +84,11 @@ impl Database {
         })
     }
 
+    /// Connects ahead of the first use. That it failed is for that use to say.
+    pub async fn connect(&self) {
+        drop(self.connection().await);
+    }
+
     /// A connection to write on. It may have died since its last use: a recorder then fails with an infrastructure
     /// error and its message is delivered again, because only the queue can repeat a write safely.
     pub async fn connection(&self) -> Result<Connection, Error> {

@@ -6,6 +6,6 @@ use shared::{http, telemetry};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
-    let app = App::from_env()?;
+    let app = App::start()?;
     http::run(&app, holdings::handle).await
 }

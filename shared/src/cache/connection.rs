@@ -36,7 +36,7 @@ enum Server {
 }
 
 #[derive(Clone)]
-enum Link {
+pub(super) enum Link {
     Node(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
@@ -131,7 +131,7 @@ impl Connection {
     }
 
     /// The link in use, its generation, and whether it was made just now.
-    async fn link(&self) -> Result<(Link, u64, bool), Error> {
+    pub(super) async fn link(&self) -> Result<(Link, u64, bool), Error> {
         let mut current = self.current.lock().await;
         if let Some(link) = &current.link {
             return Ok((link.clone(), current.generation, false));

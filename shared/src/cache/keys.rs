@@ -1,8 +1,6 @@
 //! What is kept under which key, for how long, and what makes it stale. A new report does not compile until each of
 //! these is decided for it.
 
-use std::time::Duration;
-
 use sha2::{Digest, Sha256};
 
 use crate::ids::LpId;
@@ -59,15 +57,6 @@ impl ReportName {
             Self::CapitalActivity => &[Tag::Ledger],
             Self::Holdings => &[Tag::Holdings],
         }
-    }
-
-    /// How long an answer may be kept that no tag makes stale.
-    pub const fn ttl(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::Summary | Self::CapitalActivity => 300,
-            Self::FundPerformance | Self::Performance => 600,
-            Self::Holdings | Self::PerformanceHistory => 3600,
-        })
     }
 }
 

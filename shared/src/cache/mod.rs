@@ -17,7 +17,7 @@ mod token;
 use std::sync::Arc;
 
 pub use keys::{ReportName, Tag, TagSet};
-pub use reader::{Finding, Place, Turn};
+pub use reader::{Finding, LONGEST_ANSWER_TTL, Place, Turn};
 pub use recorder::{Closure, Unreached};
 
 use crate::config::RedisConfig;
@@ -25,9 +25,6 @@ use crate::error::Error;
 
 /// How long a tag stays closed when its recorder died: a recording transaction must be shorter.
 pub const CLOSURE_TTL: std::time::Duration = scripts::CLOSURE_TTL;
-
-/// The longest that an answer is kept, jitter included: an answer that could not be forgotten is gone after that.
-pub const LONGEST_ANSWER_TTL: std::time::Duration = std::time::Duration::from_secs(66 * 60);
 
 /// The cache of one process.
 #[derive(Clone)]
@@ -47,5 +44,10 @@ impl Cache {
             breaker: breaker::Breaker::default(),
             prefix: config.prefix.clone(),
         })))
+    }
+
+    /// Connects ahead of the first use. That it failed is for that use to find out.
+    pub async fn connect(&self) {
+        drop(self.0.connection.link().await);
     }
 }

@@ -15,12 +15,17 @@ use crate::ids::LpId;
 const READ_TIMEOUT: Duration = Duration::from_millis(80);
 /// How long a reader waits for another's load of the same answer before it loads itself: 150 ms in all.
 const WAITS_MS: [u64; 5] = [5, 10, 20, 40, 75];
+/// How long an answer is kept that no tag makes stale: whoever comes back within the hour finds it. What a tag cannot do, after
+/// Redis lost what it had said it kept, ends with this time.
+const ANSWER_TTL: Duration = Duration::from_secs(2 * 3600);
 /// Answers planted together shall not end together.
 const JITTER: f64 = 0.1;
+/// The longest that an answer is kept: one that could not be forgotten is gone after that.
+pub const LONGEST_ANSWER_TTL: Duration =
+    Duration::from_secs(ANSWER_TTL.as_secs() + ANSWER_TTL.as_secs() / 10);
 
 /// Where one answer is kept for one subject: its keys, and the time that counts as now.
 pub struct Place {
-    report: ReportName,
     access: String,
     tags: Vec<String>,
     answer: String,
@@ -85,7 +90,6 @@ impl Cache {
     ) -> Place {
         let keys = Keys::new(&self.0.prefix, lp_id);
         Place {
-            report,
             access: keys.access(subject),
             tags: report.tags().iter().map(|&tag| keys.tag(tag)).collect(),
             answer: keys.answer(report, fingerprint),
@@ -232,11 +236,7 @@ struct Found {
 }
 
 fn plant(place: &Place, tokens: &[Token], answer: &[u8]) -> Cmd {
-    let ttl = time_to_live(
-        place.report.ttl(),
-        rand::random_range(-JITTER..=JITTER),
-        place.now,
-    );
+    let ttl = time_to_live(ANSWER_TTL, rand::random_range(-JITTER..=JITTER), place.now);
     let expires_at_s = place.now.timestamp().saturating_add_unsigned(ttl.as_secs());
     let mut command = redis::cmd("SET");
     command
