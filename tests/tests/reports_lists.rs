@@ -198,6 +198,37 @@ async fn holdings_are_the_lps_part_of_the_whole_each_amount_rounded_by_itself() 
     assert_eq!(first["unrealizedMultiple"], json!(1.533333));
 }
 
+/// A share follows from the commitments in force, which are read from the view while it is right.
+#[tokio::test]
+async fn holdings_are_the_same_from_marked_rows_from_the_view_and_without_it() {
+    let world = Reporting::settled().await;
+    let increase = activity_message(
+        world.commitment_id,
+        "commitment_increase",
+        10_000_000,
+        "2024-05-01",
+    );
+    world.desk.record(&[&increase]).await;
+    let expected = world.oracle().await.holdings(world.lp_id.get());
+    let expected = expected.expect("the LP is there");
+    let assert_right = async |state| {
+        let got = ask(&world.desk, &holdings(world.lp_id)).await;
+        let differences = differences(&expected, &got);
+        assert_eq!(differences, Vec::<String>::new(), "{state}: {got}");
+    };
+    assert_right("marked").await;
+    world.refresh().await;
+    // What is dated ahead keeps its marks; without them the view answers.
+    for (statement, state) in [
+        ("delete from touched_commitments", "from the view"),
+        ("drop materialized view lp_performance_latest", "without it"),
+    ] {
+        let client = &world.desk.client;
+        client.batch_execute(statement).await.expect("it is allowed");
+        assert_right(state).await;
+    }
+}
+
 /// Releases may exceed a commitment, and even all commitments of a fund: what can be computed is shown, and the rest says why not.
 #[tokio::test]
 async fn a_share_that_releases_have_undone_is_flagged() {

@@ -46,7 +46,7 @@ key as (
 ),
 page as (
     -- Everything.
-    (select a as entry
+    (select a.*
      from capital_activities a
      where cardinality($6::bigint[]) = 0 and cardinality($7::text[]) = 0 and $8::jsonb is null
        and a.lp_id = $1::bigint
@@ -55,17 +55,17 @@ page as (
      limit $5::bigint)
     union all
     -- The entries of the newest keys.
-    (select e.entry
+    (select e.*
      from key k
      cross join lateral (
-        select a as entry
+        select a.*
         from capital_activities a
         where a.lp_id = $1::bigint and a.effective_date = k.effective_date and a.activity_id = k.activity_id
         limit 1
      ) e)
     union all
     -- By metadata, the rarest of filters: what contains it and is the LP's is found first, and the rest is applied to that.
-    (select a as entry
+    (select a.*
      from capital_activities a
      where $8::jsonb is not null and a.metadata <> '{}' and a.metadata @> $8::jsonb
        and a.lp_id = $1::bigint
@@ -75,12 +75,12 @@ page as (
      order by a.effective_date desc, a.activity_id desc
      limit $5::bigint)
 )
-select (p.entry).activity_id, (p.entry).commitment_id, (p.entry).fund_id, f.name as fund_name, f.currency,
-       (p.entry).activity_type, (p.entry).amount_cents, (p.entry).effective_date, (p.entry).recorded_at,
-       (p.entry).description, (p.entry).reference_number, (p.entry).components, (p.entry).reverses_activity_id,
-       (p.entry).metadata
+select p.activity_id, p.commitment_id, p.fund_id, f.name as fund_name, f.currency,
+       p.activity_type, p.amount_cents, p.effective_date, p.recorded_at,
+       p.description, p.reference_number, p.components, p.reverses_activity_id,
+       p.metadata
 from limited_partners l
 left join page p on true
-left join funds f on f.fund_id = (p.entry).fund_id
+left join funds f on f.fund_id = p.fund_id
 where l.lp_id = $1::bigint
-order by (p.entry).effective_date desc, (p.entry).activity_id desc
+order by p.effective_date desc, p.activity_id desc

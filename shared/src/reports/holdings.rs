@@ -1,13 +1,16 @@
 //! `GET /api/lp/{lpId}/holdings`: the LP's share of what its funds hold today.
 
+use std::sync::LazyLock;
+
 use chrono::NaiveDate;
 use serde::Serialize;
 use tokio_postgres::Row;
 
 use super::position::write_flags;
+use super::views::{query_view, without_views};
 use crate::answer::Report;
 use crate::cache::ReportName;
-use crate::db::{self, Connection};
+use crate::db::Connection;
 use crate::error::Error;
 use crate::finance::allocation::pro_rata;
 use crate::finance::flags::{Flag, Flags};
@@ -17,6 +20,8 @@ use crate::http::{Parameters, Refused};
 use crate::ids::{FundId, LpId};
 
 const SQL: &str = include_str!("holdings.sql");
+static LIVE_SQL: LazyLock<String> =
+    LazyLock::new(|| without_views(SQL, &["lp_performance_latest"]));
 /// What a share is reckoned by, as the answer says.
 const BASIS: &str = "commitment in force";
 const BEFORE_ALL: PairPosition = PairPosition {
@@ -124,9 +129,10 @@ impl Report for Holdings {
         let last = fund_id.unwrap_or(i64::MAX);
         // One more than the page tells whether there is a next one.
         let most = self.limit + 1;
-        let rows = db::query(
+        let rows = query_view(
             db,
             SQL,
+            &LIVE_SQL,
             &[
                 &self.lp_id,
                 &self.as_of,

@@ -12,13 +12,27 @@ with known as (
      where c.lp_id = $1::bigint and c.fund_id = $8::bigint
      limit 1)
 ),
--- Its commitments in force by fund: its part.
+-- Its commitments in force, from the view while it is right for this LP and day, else from its definition. The choice is a
+-- one-time filter below, so the branch not taken is never run.
+reading as materialized (
+    select view_is_current
+    from reading_at($1::bigint, $2::date)
+),
+commitment as (
+    select fund_id, commitment_cents
+    from lp_performance_latest
+    where lp_id = $1::bigint and fund_id between $3::bigint and $4::bigint and (select view_is_current from reading)
+    union all
+    select fund_id, commitment_cents
+    from commitment_positions_at($2::date)
+    where lp_id = $1::bigint and fund_id between $3::bigint and $4::bigint and not (select view_is_current from reading)
+),
+-- Added up by fund: its part.
 part as (
-    select p.fund_id, sum(p.commitment_cents)::bigint as part_cents
-    from commitment_positions_at($2::date) p
-    where p.lp_id = $1::bigint and p.fund_id between $3::bigint and $4::bigint
-    group by p.fund_id
-    having sum(p.commitment_cents) <> 0
+    select c.fund_id, sum(c.commitment_cents)::bigint as part_cents
+    from commitment c
+    group by c.fund_id
+    having sum(c.commitment_cents) <> 0
 ),
 -- The investments that are neither ahead nor exited, as many as fit the page.
 page as (
