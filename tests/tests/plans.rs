@@ -206,7 +206,7 @@ fn writer_cases(fund: i64) -> Vec<Case> {
         case!(["capital_activities_reverses_idx"], REVERSED, reversal),
         case!(
             [
-                "commitment_navs_commitment_date_idx",
+                "commitment_navs_pkey",
                 "capital_activities_commitment_date_idx"
             ],
             ACCOUNTS,

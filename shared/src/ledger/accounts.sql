@@ -50,7 +50,7 @@ reports as (
         select distinct on (n.as_of_date) n.as_of_date as day, n.nav_cents
         from commitment_navs n
         where n.commitment_id = c.commitment_id and n.as_of_date >= c.from_date
-        order by n.as_of_date, n.reported_at desc, n.nav_id desc
+        order by n.as_of_date desc, n.reported_at desc, n.nav_id desc
     ) r
 ),
 -- Every day on which something happened.
