@@ -17,8 +17,10 @@ pub struct Effort {
     pub singles: usize,
     /// Messages for each record of an event, up to so many.
     pub messages: u64,
-    /// How long readers read, and a steady stream flows.
+    /// How long readers read beside refreshes.
     pub span: Duration,
+    /// How long the steady stream flows: several refreshes.
+    pub stream: Duration,
 }
 
 impl Effort {
@@ -31,6 +33,7 @@ impl Effort {
         singles: 60,
         messages: 4_000,
         span: Duration::from_secs(20),
+        stream: Duration::from_secs(120),
     };
     /// For a look.
     pub const SMOKE: Self = Self {
@@ -41,5 +44,6 @@ impl Effort {
         singles: 2,
         messages: 50,
         span: Duration::from_secs(1),
+        stream: Duration::from_secs(1),
     };
 }

@@ -280,7 +280,7 @@ async fn steady(rig: &Rig, host: &Arc<Host>, feed: &mut Feed) -> Result<Steady> 
     let since: chrono::DateTime<chrono::Utc> = since.get(0);
     let start = Instant::now();
     let mut messages = 0;
-    while start.elapsed() < rig.effort.span {
+    while start.elapsed() < rig.effort.stream {
         let due = (start.elapsed().as_secs_f64() * STEADY_PER_SECOND as f64) as u64;
         messages += feed.fill(&queue, due.saturating_sub(messages)).messages;
         sleep(TICK).await;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use local::sample::Size;
+use local::servers::postgres::memory_kib;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
@@ -93,19 +94,18 @@ pub fn size_name(size: Size) -> String {
 /// What the machine says of itself.
 pub async fn machine(rig: &Rig) -> Result<Machine> {
     const KIB_PER_GIB: f64 = 1024.0 * 1024.0;
-    let field = |file: &str, name: &str| -> Option<String> {
-        let text = fs::read_to_string(file).ok()?;
-        let line = text.lines().find(|line| line.starts_with(name))?;
-        Some(line.split_once(':')?.1.trim().to_owned())
-    };
-    let memory_kib: f64 = field("/proc/meminfo", "MemTotal")
-        .and_then(|text| text.split_whitespace().next()?.parse().ok())
-        .unwrap_or_default();
-    let row = rig.owner.query_one("show server_version", &[]).await?;
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor = processors
+        .lines()
+        .find(|line| line.starts_with("model name"))
+        .and_then(|line| line.split_once(':'))
+        .map_or("unknown", |(_, name)| name.trim());
+    let sql = "select current_setting('server_version') || ' with ' || current_setting('shared_buffers') || ' of buffers'";
+    let row = rig.owner.query_one(sql, &[]).await?;
     Ok(Machine {
-        processor: field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned()),
+        processor: processor.to_owned(),
         cores: std::thread::available_parallelism()?.get(),
-        memory_gib: memory_kib / KIB_PER_GIB,
+        memory_gib: memory_kib().unwrap_or_default() as f64 / KIB_PER_GIB,
         postgres: row.get(0),
         date: chrono::Utc::now().date_naive(),
     })

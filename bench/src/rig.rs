@@ -11,7 +11,7 @@ use local::gateway::tokens::TokenScope;
 use local::host::{FunctionSpec, Host, Invoke};
 use local::process::ProcessDirectory;
 use local::sample::Size;
-use local::servers::postgres::{Durability, Postgres};
+use local::servers::postgres::{Postgres, Purpose};
 use local::servers::redis::Redis;
 use local::servers::sqs::Sqs;
 use local::stack::{self, Database, Deployment, connect};
@@ -78,7 +78,7 @@ impl Rig {
         let processes = directory.claim().await?;
         let home = stack::open_home(&directory, options.keep)?;
         let (postgres, redis, sqs) = tokio::try_join!(
-            Postgres::start(&home, &processes, Durability::Durable),
+            Postgres::start(&home, &processes, Purpose::Measurement),
             Redis::start(&home, &processes),
             Sqs::start(project, &processes),
         )?;

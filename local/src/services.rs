@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::process::{Identity, ProcessDirectory, exit_code};
-use crate::servers::postgres::{Durability, Postgres};
+use crate::servers::postgres::{Postgres, Purpose};
 use crate::servers::redis::{Redis, RedisCluster};
 use crate::servers::{Home, sqs, sqs::Sqs};
 use crate::shutdown::Shutdown;
@@ -71,7 +71,7 @@ impl Servers {
     async fn start(project: &Path, directory: &Path, home: &Home) -> Result<Self> {
         let processes = ProcessDirectory::open(directory)?;
         let (postgres, redis, cluster, sqs) = tokio::try_join!(
-            Postgres::start(home, &processes, Durability::Throwaway),
+            Postgres::start(home, &processes, Purpose::Tests),
             Redis::start(home, &processes),
             RedisCluster::start(home, &processes),
             Sqs::start(project, &processes),

@@ -19,13 +19,15 @@ const OLDEST_VERSION: u32 = 15;
 /// Where Debian and Homebrew keep one folder a version, which they leave out of the search path.
 const VERSIONED_FOLDERS: [&str; 3] = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
 
-/// Whether what was written must survive a crash of the machine.
+/// What the server is for, which decides what it may take and what it must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// As in production: every commit is flushed.
-    Durable,
-    /// For tests, whose data dies with them: nothing is flushed.
-    Throwaway,
+pub enum Purpose {
+    /// Tests, whose data dies with them: nothing is flushed.
+    Tests,
+    /// Trying things out beside everything else that runs on a machine. Every commit is flushed, as in production.
+    Development,
+    /// Measuring, as the only server of its machine: a quarter of the memory is its buffers, as Postgres' manual advises.
+    Measurement,
 }
 
 /// A running Postgres.
@@ -43,7 +45,7 @@ impl Postgres {
     pub async fn start(
         home: &Home,
         processes: &ProcessDirectory,
-        durability: Durability,
+        purpose: Purpose,
     ) -> Result<Self> {
         let binaries = find_binaries()?;
         let data = home.path.join("postgres");
@@ -57,7 +59,7 @@ impl Postgres {
         let command = move || {
             let mut command = home.command(binaries.join("postgres"));
             command.arg("-D").arg(&data);
-            for setting in settings(port, durability, &certificates) {
+            for setting in settings(port, purpose, &certificates) {
                 command.arg("-c").arg(setting);
             }
             command
@@ -108,12 +110,11 @@ async fn create_data_directory(home: &Home, binaries: &Path, data: &Path) -> Res
     run_tool(&mut command).await
 }
 
-fn settings(port: u16, durability: Durability, certificates: &Certificates) -> Vec<String> {
+fn settings(port: u16, purpose: Purpose, certificates: &Certificates) -> Vec<String> {
     let mut settings: Vec<String> = [
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
         "max_connections=200",
-        "shared_buffers=256MB",
         "max_wal_size=2GB",
         "timezone=UTC",
         "log_timezone=UTC",
@@ -132,7 +133,8 @@ fn settings(port: u16, durability: Durability, certificates: &Certificates) -> V
         certificates.certificate.display()
     ));
     settings.push(format!("ssl_key_file={}", certificates.key.display()));
-    if durability == Durability::Throwaway {
+    settings.push(format!("shared_buffers={}MB", buffers_mib(purpose)));
+    if purpose == Purpose::Tests {
         settings.extend(
             [
                 "fsync=off",
@@ -143,6 +145,24 @@ fn settings(port: u16, durability: Durability, certificates: &Certificates) -> V
         );
     }
     settings
+}
+
+fn buffers_mib(purpose: Purpose) -> u64 {
+    const MODEST_MIB: u64 = 256;
+    match purpose {
+        Purpose::Tests | Purpose::Development => MODEST_MIB,
+        Purpose::Measurement => memory_kib().map_or(MODEST_MIB, |kib| kib / 1024 / 4),
+    }
+}
+
+/// The machine's memory, where Linux tells it.
+#[must_use]
+pub fn memory_kib() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    total.split_whitespace().next()?.parse().ok()
 }
 
 /// The folder with `initdb` and `postgres` of the newest version.

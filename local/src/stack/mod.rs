@@ -28,7 +28,7 @@ use crate::queue::Queue;
 use crate::sample::Size;
 use crate::schedule;
 use crate::servers::Server;
-use crate::servers::postgres::{Durability, Postgres};
+use crate::servers::postgres::{Postgres, Purpose};
 use crate::servers::redis::Redis;
 use crate::servers::sqs::Sqs;
 use crate::shutdown::Shutdown;
@@ -123,7 +123,7 @@ impl Stack {
             ));
         }
         let (postgres, redis, sqs) = tokio::try_join!(
-            Postgres::start(&home, processes, Durability::Durable),
+            Postgres::start(&home, processes, Purpose::Development),
             Redis::start(&home, processes),
             Sqs::start(project, processes),
         )?;
