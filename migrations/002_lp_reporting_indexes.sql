@@ -52,6 +52,8 @@ create index lp_access_subject_idx on lp_access (subject, lp_id);
 create unique index view_refreshes_outstanding_idx on view_refreshes ((true)) where started_at is null;
 -- For which day the views stand, and when they last came to: of the refreshes that succeeded, however many have failed since.
 create index view_refreshes_done_idx on view_refreshes (as_of_date, finished_at) where as_of_date is not null;
+-- Which one is under way.
+create index view_refreshes_running_idx on view_refreshes (started_at) where finished_at is null;
 
 -- Inserts alone must keep the covering indexes index-only: have the visibility map follow them closely.
 alter table lp_capital_accounts set (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.02);

@@ -211,12 +211,12 @@ async fn with_redis_away_the_message_is_recorded_and_the_forgetting_is_noted() {
         json!({"schema": "lp-reporting/forget/1", "owedSince": since(age), "lpIds": [office.world.lp_id]}).to_string()
     };
     assert_eq!(
-        office.deliver(&[note(131)], 1).await,
+        office.deliver(&[note(263)], 1).await,
         [0],
         "Redis is still away"
     );
     assert_eq!(
-        office.deliver(&[note(133)], 1).await,
+        office.deliver(&[note(265)], 1).await,
         [0_usize; 0],
         "no answer lives that long"
     );

@@ -216,7 +216,7 @@ fn writer_cases(fund: i64) -> Vec<Case> {
         case!(["fund_nav_snapshots_fund_date_idx"], FUND_NAVS, fund),
         case!(["view_refreshes_outstanding_idx"], QUIET, today()),
         case!(
-            ["view_refreshes_done_idx"],
+            ["view_refreshes_done_idx", "view_refreshes_running_idx"],
             REQUEST,
             5_i64,
             today(),

@@ -79,6 +79,25 @@ async fn requests_are_due_so_late_that_refreshing_keeps_to_its_share() {
 }
 
 #[tokio::test]
+async fn what_is_asked_for_during_a_refresh_keeps_to_the_share_as_well() {
+    let (desk, queues) = (Desk::empty().await, Queues::create().await);
+    let queue = queues.sender().await;
+    let world = World::insert(&desk.client).await;
+    call(&desk, &world, "2020-01-01").await;
+    // The last one, of ten seconds, was long ago; the next began a second ago and takes nine more.
+    desk.client
+        .batch_execute("insert into view_refreshes (cause, started_at, finished_at, as_of_date)
+                        values ('activity', clock_timestamp() - interval '910 seconds', clock_timestamp() - interval '900 seconds', current_date);
+                        insert into view_refreshes (cause, started_at) values ('activity', clock_timestamp() - interval '1 second')")
+        .await
+        .expect("a refresh is under way");
+    assert!(request(&desk, &queue).await);
+    let due_in_seconds = "select extract(epoch from due_at - clock_timestamp())::bigint from view_refreshes where started_at is null";
+    let due_in_seconds = desk.number(due_in_seconds).await;
+    assert!((197..=199).contains(&due_in_seconds), "{due_in_seconds}");
+}
+
+#[tokio::test]
 async fn the_message_of_a_request_refreshes_and_a_stray_one_does_nothing() {
     let (desk, queues) = (Desk::empty().await, Queues::create().await);
     let queue = queues.sender().await;

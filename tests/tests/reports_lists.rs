@@ -224,7 +224,10 @@ async fn holdings_are_the_same_from_marked_rows_from_the_view_and_without_it() {
         ("drop materialized view lp_performance_latest", "without it"),
     ] {
         let client = &world.desk.client;
-        client.batch_execute(statement).await.expect("it is allowed");
+        client
+            .batch_execute(statement)
+            .await
+            .expect("it is allowed");
         assert_right(state).await;
     }
 }

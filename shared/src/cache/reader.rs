@@ -15,9 +15,9 @@ use crate::ids::LpId;
 const READ_TIMEOUT: Duration = Duration::from_millis(80);
 /// How long a reader waits for another's load of the same answer before it loads itself: 150 ms in all.
 const WAITS_MS: [u64; 5] = [5, 10, 20, 40, 75];
-/// How long an answer is kept that no tag makes stale: whoever comes back within the hour finds it. What a tag cannot do, after
-/// Redis lost what it had said it kept, ends with this time.
-const ANSWER_TTL: Duration = Duration::from_secs(2 * 3600);
+/// How long an answer is kept that no tag makes stale: whoever comes back within the hour finds it, and so does who asks for the
+/// same LP half a working day later. What no tag forgets, after Redis lost what it had said it kept, ends with this time.
+const ANSWER_TTL: Duration = Duration::from_secs(4 * 3600);
 /// Answers planted together shall not end together.
 const JITTER: f64 = 0.1;
 /// The longest that an answer is kept: one that could not be forgotten is gone after that.

@@ -8,10 +8,18 @@ last as (
     order by r.as_of_date desc, r.finished_at desc
     limit 1
 ),
+-- One that is under way ends about as long after its start; one that died ended no later.
+running as (
+    select max(r.started_at) as started_at
+    from view_refreshes r
+    where r.finished_at is null
+),
 -- Due as soon as refreshing takes no more than $1 per cent of the time, and within the queue's longest delay.
 due as (
     select least(
-               greatest(clock_timestamp(), (select l.finished_at + l.duration * (100.0 / $1::bigint - 1)::float8 from last l)),
+               greatest(clock_timestamp(),
+                        (select greatest(l.finished_at, u.started_at + l.duration) + l.duration * (100.0 / $1::bigint - 1)::float8
+                         from last l cross join running u)),
                clock_timestamp() + make_interval(secs => $3::float8)) as at
     where exists (select from touched_commitments t where t.latest_date <= $2::date)
 )
