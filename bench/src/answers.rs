@@ -192,14 +192,12 @@ async fn round_of(
     let lps: Vec<i64> = report.events.iter().map(|(lp_id, _)| *lp_id).collect();
     touch(rig, &lps).await?;
     let touched = ask(bare, function, &repeated, Some(From::Database), 1).await;
-    rig.owner
-        .batch_execute("delete from touched_commitments")
-        .await?;
+    untouch(rig).await?;
     Ok([hit, miss, database, touched?])
 }
 
 /// Marks every commitment of the LPs, as an activity on each would.
-async fn touch(rig: &Rig, lps: &[i64]) -> Result<()> {
+pub async fn touch(rig: &Rig, lps: &[i64]) -> Result<()> {
     let sql = "insert into touched_commitments (commitment_id, lp_id, fund_id, latest_date)
                select commitment_id, lp_id, fund_id, commitment_date from lp_fund_commitments where lp_id = any ($1)";
     rig.owner.execute(sql, &[&lps]).await?;
@@ -207,6 +205,12 @@ async fn touch(rig: &Rig, lps: &[i64]) -> Result<()> {
         .batch_execute("analyze touched_commitments")
         .await?;
     Ok(())
+}
+
+/// Takes all marks away, as a refresh would.
+pub async fn untouch(rig: &Rig) -> Result<()> {
+    let sql = "delete from touched_commitments";
+    Ok(rig.owner.batch_execute(sql).await?)
 }
 
 async fn many_at_once(

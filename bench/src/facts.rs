@@ -4,6 +4,7 @@ use anyhow::Result;
 use local::host::Invoke;
 use serde::{Deserialize, Serialize};
 
+use crate::answers::{touch, untouch};
 use crate::questions::Questions;
 use crate::rig::{Cast, Rig, Way, say};
 
@@ -217,12 +218,17 @@ async fn reads(rig: &Rig, questions: &[Questions]) -> Result<Vec<Reads>> {
     Ok(reads)
 }
 
-/// What the covering indexes could not answer by themselves, in a run of summaries of LPs that all bear marks.
+/// What the covering indexes could not answer by themselves, in a run of all reports for LPs that all bear marks.
 pub async fn heap_fetches(rig: &Rig, questions: &[Questions]) -> Result<Vec<HeapFetches>> {
+    for report in questions {
+        let lps: Vec<i64> = report.events.iter().map(|(lp_id, _)| *lp_id).collect();
+        touch(rig, &lps).await?;
+    }
     rig.owner.batch_execute("select pg_stat_reset()").await?;
     for report in questions {
         ask(rig, report).await?;
     }
+    untouch(rig).await?;
     let rows = rig
         .owner
         .query(
