@@ -1,11 +1,12 @@
 //! Access tokens of the local stack: a signing key of its own, the key set that publishes it, and the check that the
-//! gateway's JWT authorizer makes (RS256 only; issuer, audience, validity, a known key).
+//! gateway's JWT authorizer makes (RS256 only; issuer, audience, validity, a known key, a bounded length).
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
@@ -17,8 +18,8 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Map, Value, json};
 
-/// The only key in the set.
-const KEY_ID: &str = "local-1";
+/// No header of the platform is longer, all of them together.
+const LONGEST_TOKEN_BYTES: usize = 10 * 1024;
 
 /// Who signs, and for whom.
 #[derive(Debug, Clone)]
@@ -48,6 +49,10 @@ pub enum Flaw {
     Unsigned,
     /// It is signed with the public key as a shared secret.
     SharedSecret,
+    /// Its signature has lost its end.
+    Truncated,
+    /// It is longer than any that is issued.
+    Oversized,
 }
 
 /// The stack's signing key.
@@ -102,14 +107,18 @@ impl SigningKey {
         })
     }
 
-    /// The key set to publish.
-    pub fn key_set(&self) -> Value {
-        json!({"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": KEY_ID, "n": self.modulus, "e": self.exponent}]})
+    /// What the key is called in a set: its thumbprint after RFC 7638, so that keys which follow each other never share a name.
+    fn id(&self) -> String {
+        let members = format!(
+            r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#,
+            self.exponent, self.modulus
+        );
+        URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes()))
     }
 
     /// A token by which a subject is let in.
     pub fn token(&self, scope: &TokenScope, subject: &str, ttl_seconds: i64) -> Result<String> {
-        self.sign(KEY_ID, &claims(scope, subject, 0, ttl_seconds))
+        self.sign(&self.id(), &claims(scope, subject, 0, ttl_seconds))
     }
 
     /// A token that is fine but for one flaw.
@@ -118,10 +127,10 @@ impl SigningKey {
         let other = "https://somebody-else.example".to_owned();
         let good = claims(scope, subject, 0, HOUR);
         match flaw {
-            Flaw::Expired => self.sign(KEY_ID, &claims(scope, subject, -2 * HOUR, HOUR)),
-            Flaw::NotYetValid => self.sign(KEY_ID, &claims(scope, subject, HOUR, HOUR)),
+            Flaw::Expired => self.sign(&self.id(), &claims(scope, subject, -2 * HOUR, HOUR)),
+            Flaw::NotYetValid => self.sign(&self.id(), &claims(scope, subject, HOUR, HOUR)),
             Flaw::WrongIssuer => self.sign(
-                KEY_ID,
+                &self.id(),
                 &claims(
                     &TokenScope {
                         issuer: other,
@@ -133,7 +142,7 @@ impl SigningKey {
                 ),
             ),
             Flaw::WrongAudience => self.sign(
-                KEY_ID,
+                &self.id(),
                 &claims(
                     &TokenScope {
                         audience: other,
@@ -144,16 +153,16 @@ impl SigningKey {
                     HOUR,
                 ),
             ),
-            Flaw::WrongKey => Self::generate()?.sign(KEY_ID, &good),
-            Flaw::UnknownKey => self.sign("local-2", &good),
+            Flaw::WrongKey => Self::generate()?.sign(&self.id(), &good),
+            Flaw::UnknownKey => self.sign("unknown", &good),
             Flaw::Unsigned => Ok(format!(
                 "{}.{}.",
-                encoded(&json!({"alg": "none", "typ": "JWT", "kid": KEY_ID})),
+                encoded(&json!({"alg": "none", "typ": "JWT", "kid": self.id()})),
                 encoded(&good)
             )),
             Flaw::SharedSecret => {
                 let header = Header {
-                    kid: Some(KEY_ID.to_owned()),
+                    kid: Some(self.id()),
                     ..Header::new(Algorithm::HS256)
                 };
                 Ok(jsonwebtoken::encode(
@@ -161,6 +170,16 @@ impl SigningKey {
                     &good,
                     &EncodingKey::from_secret(self.modulus.as_bytes()),
                 )?)
+            }
+            Flaw::Truncated => {
+                let mut token = self.sign(&self.id(), &good)?;
+                token.truncate(token.len() - 8);
+                Ok(token)
+            }
+            Flaw::Oversized => {
+                let mut padded = good;
+                padded["padding"] = "x".repeat(LONGEST_TOKEN_BYTES).into();
+                self.sign(&self.id(), &padded)
             }
         }
     }
@@ -176,6 +195,12 @@ impl SigningKey {
             &EncodingKey::from_rsa_pem(self.pem.as_bytes())?,
         )?)
     }
+}
+
+/// What an issuer publishes: the key that signs, and while tokens of the one before are still valid, that one as well.
+pub fn key_set(keys: &[&SigningKey]) -> Value {
+    let published = |key: &&SigningKey| json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": key.id(), "n": key.modulus, "e": key.exponent});
+    json!({"keys": keys.iter().map(published).collect::<Vec<_>>()})
 }
 
 /// The gateway's token check.
@@ -201,6 +226,7 @@ impl Authorizer {
             .and_then(|value| value.split_once(' '))
             .context("no bearer token")?;
         ensure!(scheme.eq_ignore_ascii_case("bearer"), "no bearer token");
+        ensure!(token.len() <= LONGEST_TOKEN_BYTES, "the token is too long");
         let header = jsonwebtoken::decode_header(token)?;
         ensure!(header.alg == Algorithm::RS256, "only RS256 is accepted");
         let key = self
@@ -261,9 +287,9 @@ mod tests {
         }
     }
 
-    fn authorizer(key: &SigningKey) -> Authorizer {
+    fn authorizer(keys: &[&SigningKey]) -> Authorizer {
         Authorizer::new(
-            &key.key_set(),
+            &key_set(keys),
             scope().issuer,
             vec!["another".to_owned(), scope().audience],
         )
@@ -274,7 +300,7 @@ mod tests {
     fn a_good_token_yields_its_claims() {
         let key = SigningKey::generate().unwrap();
         let token = key.token(&scope(), "alice", 60).unwrap();
-        let claims = authorizer(&key)
+        let claims = authorizer(&[&key])
             .check(Some(&format!("Bearer {token}")))
             .unwrap();
         assert_eq!(claims["sub"], "alice");
@@ -286,7 +312,7 @@ mod tests {
         for flaw in Flaw::value_variants() {
             let token = key.flawed_token(&scope(), "alice", *flaw).unwrap();
             assert!(
-                authorizer(&key)
+                authorizer(&[&key])
                     .check(Some(&format!("Bearer {token}")))
                     .is_err(),
                 "{flaw:?} was let in"
@@ -295,8 +321,29 @@ mod tests {
     }
 
     #[test]
+    fn keys_follow_each_other_and_the_old_one_ends() {
+        let (old, new) = (
+            SigningKey::generate().unwrap(),
+            SigningKey::generate().unwrap(),
+        );
+        let header = |key: &SigningKey| {
+            let token = key.token(&scope(), "alice", 60).unwrap();
+            format!("Bearer {token}")
+        };
+        for (published, is_old_let_in, is_new_let_in) in [
+            (vec![&old], true, false),
+            (vec![&old, &new], true, true),
+            (vec![&new], false, true),
+        ] {
+            let authorizer = authorizer(&published);
+            assert_eq!(authorizer.check(Some(&header(&old))).is_ok(), is_old_let_in);
+            assert_eq!(authorizer.check(Some(&header(&new))).is_ok(), is_new_let_in);
+        }
+    }
+
+    #[test]
     fn a_missing_or_foreign_credential_is_refused() {
-        let authorizer = authorizer(&SigningKey::generate().unwrap());
+        let authorizer = authorizer(&[&SigningKey::generate().unwrap()]);
         for header in [
             None,
             Some(""),
@@ -317,7 +364,7 @@ mod tests {
         let read = SigningKey::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
         let token = read.token(&scope(), "alice", 60).unwrap();
-        authorizer(&key)
+        authorizer(&[&key])
             .check(Some(&format!("Bearer {token}")))
             .unwrap();
     }

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use crate::directory::StateDirectory;
 use crate::environment_file;
 use crate::gateway::routes::Routes;
-use crate::gateway::tokens::{Authorizer, SigningKey, TokenScope};
+use crate::gateway::tokens::{Authorizer, SigningKey, TokenScope, key_set};
 use crate::gateway::{self, Gateway};
 use crate::host::{Host, invoke_api};
 use crate::poller::Poller;
@@ -185,13 +185,14 @@ impl Stack {
             invoke: url_of(&invoke)?,
         };
         let (issuer, audiences) = deployment.accepted_tokens(template)?;
+        let published = key_set(&[key]);
         let gateway = Gateway {
             routes: Routes::new(template.routes()),
-            authorizer: Authorizer::new(&key.key_set(), issuer, audiences)?,
+            authorizer: Authorizer::new(&published, issuer, audiences)?,
             functions: Arc::clone(&self.host),
         };
         self.serve("gateway", gateway.serve(api));
-        self.serve("key set", gateway::serve_key_set(keys, key.key_set()));
+        self.serve("key set", gateway::serve_key_set(keys, published));
         let routes = invoke_api::router(Arc::clone(&self.host))
             .merge(server_control::router(self.stores.to_vec()));
         self.serve("invoke endpoint", async {
