@@ -287,6 +287,22 @@ async fn a_recorder_that_dies_causes_misses_only(server: Server) {
     assert_eq!(answer(cache, &place).await.as_deref(), Some("new"));
 }
 
+async fn tokens_outlive_what_is_planted_under_them(server: Server) {
+    let (cache, place) = (&server.cache, server.summary());
+    plant(cache, &place, "first").await;
+    let ledger = server.keys_with(":tag:ledger").await;
+    server
+        .run::<()>(redis::cmd("PEXPIRE").arg(&ledger).arg(60_000))
+        .await;
+    // Another report under the same tag, planted when the token is nearly over.
+    let late = server.place(ReportName::CapitalActivity);
+    plant(cache, &late, "late").await;
+    let answers = server.keys_with("capital-activity").await;
+    let token_ms: i64 = server.run(redis::cmd("PTTL").arg(&ledger)).await;
+    let answer_ms: i64 = server.run(redis::cmd("PTTL").arg(&answers)).await;
+    assert!(token_ms >= answer_ms, "{token_ms} {answer_ms}");
+}
+
 async fn opening_leaves_alone_what_another_recorder_closed(server: Server) {
     let (cache, place) = (&server.cache, server.summary());
     let (first, second) = (closure(LEDGER), closure(LEDGER));
@@ -404,6 +420,7 @@ on_both_servers![
     what_is_planted_while_a_tag_is_closed_is_never_found,
     while_a_tag_is_closed_nothing_is_planted_and_nobody_waits,
     a_recorder_that_dies_causes_misses_only,
+    tokens_outlive_what_is_planted_under_them,
     opening_leaves_alone_what_another_recorder_closed,
     a_lost_tag_causes_misses_only,
     one_loads_and_the_others_find_what_it_planted,

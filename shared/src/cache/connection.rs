@@ -132,14 +132,19 @@ impl Connection {
 
     /// The link in use, its generation, and whether it was made just now.
     pub(super) async fn link(&self) -> Result<(Link, u64, bool), Error> {
+        // Another task may be at it: waiting for that and connecting oneself share one limit.
+        match timeout(CONNECT_TIMEOUT, self.find_or_connect()).await {
+            Ok(found) => found,
+            Err(_elapsed) => Err(Error::RedisTimeout),
+        }
+    }
+
+    async fn find_or_connect(&self) -> Result<(Link, u64, bool), Error> {
         let mut current = self.current.lock().await;
         if let Some(link) = &current.link {
             return Ok((link.clone(), current.generation, false));
         }
-        let link = match timeout(CONNECT_TIMEOUT, self.server.connect()).await {
-            Ok(connected) => connected?,
-            Err(_elapsed) => return Err(Error::RedisTimeout),
-        };
+        let link = self.server.connect().await?;
         current.generation += 1;
         current.link = Some(link.clone());
         Ok((link, current.generation, true))

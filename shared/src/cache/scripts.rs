@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use redis::Cmd;
 
+use super::reader::LONGEST_ANSWER_TTL;
 use super::token::Token;
 
-/// Tokens outlive every answer filled under them; one that is lost costs misses only.
-const TOKEN_TTL: Duration = Duration::from_secs(2 * 3600);
+/// From the last turn taken under them: tokens outlive every answer filled under them, the time to load it included. One that is lost
+/// costs misses only.
+const TOKEN_TTL: Duration = Duration::from_secs(LONGEST_ANSWER_TTL.as_secs() + 60);
 /// How long a tag stays closed when nobody opens it: beyond the longest recording transaction.
 pub(super) const CLOSURE_TTL: Duration = Duration::from_secs(60);
 /// Beyond an ordinary load; a holder that dies delays no one for longer.

@@ -9,6 +9,8 @@ for i = 2, #KEYS do
     redis.call('set', KEYS[i], token, 'px', ARGV[2])
   elseif string.sub(token, 1, 7) == 'closed:' then
     return {}
+  else
+    redis.call('pexpire', KEYS[i], ARGV[2])
   end
   claim[i] = token
 end
