@@ -37,8 +37,8 @@ pub trait Read: Sync {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connecting and the session's set-up together.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(3);
-/// The wait for a connection that others hold.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The wait for a connection that others hold or are still making; a reader's own limit ends it sooner.
+const WAIT_TIMEOUT: Duration = CREATE_TIMEOUT;
 const RECYCLE_TIMEOUT: Duration = Duration::from_millis(500);
 /// A peer that acknowledges nothing for so long is gone, as after a freeze; the kernel then fails the socket.
 const SILENT_PEER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ const SILENT_PEER_TIMEOUT: Duration = Duration::from_secs(2);
 /// after, it has to answer within the platform's own limit, so that the client is told 503 and not cut off.
 const NETWORK_ALLOWANCE: Duration = Duration::from_millis(300);
 
-/// The database, connected to when first asked.
+/// The database, connected to when first asked, or ahead of that.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,

@@ -140,6 +140,7 @@ fn report_cases(fund: i64) -> Vec<Case> {
         .extend([text("1900-01-01"), text(today), text(20_000)]);
     let mut holdings = case!(
         [
+            "lp_performance_latest_key",
             "capital_activities_commitment_changes_idx",
             "lp_commitments_fund_idx",
             "fund_investments_fund_idx",

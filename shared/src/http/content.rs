@@ -10,7 +10,7 @@ use flate2::read::GzDecoder;
 use flate2::{Compress, Compression, FlushCompress, Status};
 use sha2::{Digest, Sha256};
 
-/// Below this an answer fits one packet with its headers, and a smaller one would arrive no sooner.
+/// Below this an answer is a packet or two either way, which arrive together: compressing it would only take time.
 const GZIP_FROM: usize = 1400;
 /// No answer is near it: pages are bounded, and dashboards are small.
 const LARGEST_BODY: u64 = 64 << 20;

@@ -8,7 +8,8 @@ last as (
     order by r.as_of_date desc, r.finished_at desc
     limit 1
 ),
--- One that is under way ends about as long after its start; one that died ended no later.
+-- One that is under way ends about as long after its start. One that died is taken for one under way: the next comes no later than
+-- after one that had succeeded.
 running as (
     select max(r.started_at) as started_at
     from view_refreshes r

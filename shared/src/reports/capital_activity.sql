@@ -46,7 +46,8 @@ key as (
 ),
 page as (
     -- Everything.
-    (select a.*
+    (select a.activity_id, a.commitment_id, a.fund_id, a.activity_type, a.amount_cents, a.effective_date, a.recorded_at,
+            a.description, a.reference_number, a.components, a.reverses_activity_id, a.metadata
      from capital_activities a
      where cardinality($6::bigint[]) = 0 and cardinality($7::text[]) = 0 and $8::jsonb is null
        and a.lp_id = $1::bigint
@@ -55,17 +56,20 @@ page as (
      limit $5::bigint)
     union all
     -- The entries of the newest keys.
-    (select e.*
+    (select e.activity_id, e.commitment_id, e.fund_id, e.activity_type, e.amount_cents, e.effective_date, e.recorded_at,
+            e.description, e.reference_number, e.components, e.reverses_activity_id, e.metadata
      from key k
      cross join lateral (
-        select a.*
+        select a.activity_id, a.commitment_id, a.fund_id, a.activity_type, a.amount_cents, a.effective_date, a.recorded_at,
+               a.description, a.reference_number, a.components, a.reverses_activity_id, a.metadata
         from capital_activities a
         where a.lp_id = $1::bigint and a.effective_date = k.effective_date and a.activity_id = k.activity_id
         limit 1
      ) e)
     union all
     -- By metadata, the rarest of filters: what contains it and is the LP's is found first, and the rest is applied to that.
-    (select a.*
+    (select a.activity_id, a.commitment_id, a.fund_id, a.activity_type, a.amount_cents, a.effective_date, a.recorded_at,
+            a.description, a.reference_number, a.components, a.reverses_activity_id, a.metadata
      from capital_activities a
      where $8::jsonb is not null and a.metadata <> '{}' and a.metadata @> $8::jsonb
        and a.lp_id = $1::bigint
