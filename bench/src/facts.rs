@@ -4,7 +4,7 @@ use anyhow::Result;
 use local::host::Invoke;
 use serde::{Deserialize, Serialize};
 
-use crate::answers::{touch, untouch};
+use crate::answers::{lps, touch, untouch};
 use crate::questions::Questions;
 use crate::rig::{Cast, Rig, Way, say};
 
@@ -131,8 +131,9 @@ pub async fn collect(rig: &Rig, questions: &[Questions]) -> Result<Facts> {
         tables: tables(rig).await?,
         indexes: indexes(rig).await?,
         partial: partial(rig).await?,
-        heap_fetches: heap_fetches(rig, questions).await?,
         reads: reads(rig, questions).await?,
+        // Last: its marks leave traces.
+        heap_fetches: heap_fetches(rig, questions).await?,
     })
 }
 
@@ -221,8 +222,7 @@ async fn reads(rig: &Rig, questions: &[Questions]) -> Result<Vec<Reads>> {
 /// What the covering indexes could not answer by themselves, in a run of all reports for LPs that all bear marks.
 pub async fn heap_fetches(rig: &Rig, questions: &[Questions]) -> Result<Vec<HeapFetches>> {
     for report in questions {
-        let lps: Vec<i64> = report.events.iter().map(|(lp_id, _)| *lp_id).collect();
-        touch(rig, &lps).await?;
+        touch(rig, &lps(report)).await?;
     }
     rig.owner.batch_execute("select pg_stat_reset()").await?;
     for report in questions {

@@ -1,4 +1,5 @@
-//! The floors: what the parts of an answer cost when nothing else is done.
+//! The floors: what the parts of an answer cost when nothing else is done, on a thread and a runtime of their own, as a function has
+//! them: no other thread has to be woken for an answer.
 
 use std::time::Instant;
 
@@ -6,6 +7,8 @@ use anyhow::Result;
 use local::stack::connect;
 use redis::AsyncCommands;
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Builder;
+use tokio::task::spawn_blocking;
 
 use crate::rig::Rig;
 use crate::statistics::Latency;
@@ -27,7 +30,31 @@ pub struct Floors {
 
 /// One round of GETs of a body of that length.
 pub async fn redis_get(rig: &Rig, body_bytes: usize) -> Result<Latency> {
-    let mut link = rig.cache().await?;
+    let url = rig.redis.url();
+    alone(move || gets(url, body_bytes)).await
+}
+
+/// One round of selects.
+pub async fn select(rig: &Rig) -> Result<Latency> {
+    let url = rig.database.reader_url.clone();
+    alone(move || selects(url)).await
+}
+
+async fn alone<F, W>(work: F) -> Result<Latency>
+where
+    F: FnOnce() -> W + Send + 'static,
+    W: Future<Output = Result<Latency>>,
+{
+    let run = move || {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(work())
+    };
+    spawn_blocking(run).await?
+}
+
+async fn gets(url: String, body_bytes: usize) -> Result<Latency> {
+    let client = redis::Client::open(url)?;
+    let mut link = client.get_multiplexed_async_connection().await?;
     let body = vec![b'x'; body_bytes];
     link.set::<_, _, ()>(KEY, &body).await?;
     let start = Instant::now();
@@ -40,9 +67,8 @@ pub async fn redis_get(rig: &Rig, body_bytes: usize) -> Result<Latency> {
     Ok(Latency::of(series, start.elapsed()))
 }
 
-/// One round of selects.
-pub async fn select(rig: &Rig) -> Result<Latency> {
-    let client = connect(&rig.database.reader_url).await?;
+async fn selects(url: String) -> Result<Latency> {
+    let client = connect(&url).await?;
     let statement = client
         .prepare("select lp_id, name from limited_partners where lp_id = $1")
         .await?;

@@ -58,7 +58,8 @@ pub struct Rate {
     pub batch_size: usize,
     /// Messages sent, duplicates included.
     pub messages: u64,
-    /// Entries a second an instance, counting the time until they are committed alone.
+    /// Entries a second an instance, counting the time until they are committed alone. The other instance does one or the other
+    /// meanwhile.
     pub ledger_per_second: f64,
     /// Entries a second, from the first message to the last acknowledged with its performance settled.
     pub settled_per_second: f64,
@@ -77,8 +78,10 @@ pub struct Steady {
     pub drained_s: f64,
     /// How often the views were refreshed.
     pub refreshes: i64,
-    /// The refreshes' time by all time.
+    /// The refreshes' time by all time, from the start of the first to the start of the last; of fewer than two nothing can be said.
     pub refresh_share: f64,
+    /// Entries that are missing, or too many: none.
+    pub lost_or_doubled: i64,
 }
 
 /// Measures everything.
@@ -278,11 +281,14 @@ async fn steady(rig: &Rig, host: &Arc<Host>, feed: &mut Feed) -> Result<Steady> 
         .collect();
     let since = rig.owner.query_one("select clock_timestamp()", &[]).await?;
     let since: chrono::DateTime<chrono::Utc> = since.get(0);
+    let before = feed.recorded(&rig.owner).await?;
     let start = Instant::now();
-    let mut messages = 0;
+    let (mut messages, mut entries) = (0, 0);
     while start.elapsed() < rig.effort.stream {
         let due = (start.elapsed().as_secs_f64() * STEADY_PER_SECOND as f64) as u64;
-        messages += feed.fill(&queue, due.saturating_sub(messages)).messages;
+        let sent = feed.fill(&queue, due.saturating_sub(messages));
+        messages += sent.messages;
+        entries += sent.entries;
         sleep(TICK).await;
     }
     let offered_per_second = messages as f64 / start.elapsed().as_secs_f64();
@@ -292,16 +298,18 @@ async fn steady(rig: &Rig, host: &Arc<Host>, feed: &mut Feed) -> Result<Steady> 
     pollers.iter().for_each(tokio::task::JoinHandle::abort);
     requested.abort();
     drained?;
-    let sql =
-        "select count(*), coalesce(extract(epoch from sum(finished_at - started_at)), 0)::float8
-               from view_refreshes where started_at > $1 and finished_at is not null";
-    let row = rig.owner.query_one(sql, &[&since]).await?;
+    let row = rig
+        .owner
+        .query_one(include_str!("sql/refresh_share.sql"), &[&since])
+        .await?;
+    let recorded = feed.recorded(&rig.owner).await? - before;
     Ok(Steady {
         offered_per_second,
         backlog,
         drained_s,
-        refreshes: row.get(0),
-        refresh_share: row.get::<_, f64>(1) / start.elapsed().as_secs_f64(),
+        refreshes: row.get("refreshes"),
+        refresh_share: row.get("share"),
+        lost_or_doubled: entries.cast_signed() - recorded.cast_signed(),
     })
 }
 

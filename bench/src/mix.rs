@@ -81,7 +81,7 @@ async fn play(host: &Arc<Host>, link: MultiplexedConnection, visits: &[Visit]) -
         let tally = mix.reports.entry(visit.function.to_owned()).or_default();
         tally.requests += 1;
         tally.hits += u32::from(is_hit);
-        shelf.note(visit.lp_id, visit.at_s).await?;
+        shelf.note(visit.lp_id, visit.at_s, is_hit).await?;
     }
     let (requests, hits) = mix
         .reports
@@ -118,8 +118,8 @@ impl Shelf {
         Ok(())
     }
 
-    /// Notes the time to live of what was planted just now.
-    async fn note(&mut self, lp_id: i64, now_s: f64) -> Result<()> {
+    /// Notes the time to live of what was planted just now, and of the tags, which a miss makes live on.
+    async fn note(&mut self, lp_id: i64, now_s: f64, is_hit: bool) -> Result<()> {
         let pattern = format!("lp:{{{lp_id}}}:*");
         let found: Vec<String> = redis::cmd("KEYS")
             .arg(pattern)
@@ -127,6 +127,9 @@ impl Shelf {
             .await?;
         let known = self.expires_at_s.entry(lp_id).or_default();
         for key in found {
+            if !is_hit && key.contains(":tag:") {
+                known.remove(&key);
+            }
             if let Entry::Vacant(unknown) = known.entry(key) {
                 let ms: f64 = redis::cmd("PTTL")
                     .arg(unknown.key())

@@ -30,7 +30,8 @@ pub fn write(folder: &Path) -> Result<()> {
     let largest = measured
         .first()
         .context("nothing is measured yet; `make bench` does")?;
-    let performance: Vec<String> = measured.iter().map(text).collect();
+    let mut performance = vec![sizes(&measured)];
+    performance.extend(measured.iter().map(text));
     put("docs/performance.md", &performance.join("\n"))?;
     put("docs/cost.md", &cost::text(largest))
 }
@@ -55,6 +56,40 @@ pub fn text(results: &Results) -> String {
     // Writing to a string cannot fail.
     let _ = write_all(&mut text, results);
     text
+}
+
+/// One activity at each size: what it takes must not grow with the database.
+fn sizes(measured: &[Results]) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_sizes(&mut text, measured);
+    text
+}
+
+fn write_sizes(text: &mut String, measured: &[Results]) -> std::fmt::Result {
+    writeln!(text, "## One activity at each size")?;
+    heading(
+        text,
+        "From receipt, p50 / p95 ms",
+        &["size", "to the right answer", "to the settled rate"],
+    )?;
+    for results in measured {
+        let cell =
+            |latency: &Latency| format!("{} / {}", short(latency.p50_ms), short(latency.p95_ms));
+        let [right, settled] = [&results.ingest.right, &results.ingest.settled].map(cell);
+        writeln!(text, "| {} | {right} | {settled} |", results.size)?;
+    }
+    let spread = |p50_ms: fn(&Results) -> f64| {
+        let all = measured.iter().map(p50_ms);
+        let most = all.clone().fold(0.0, f64::max);
+        short((most / all.fold(f64::INFINITY, f64::min) - 1.0) * 100.0)
+    };
+    writeln!(
+        text,
+        "| the slowest p50 over the fastest, where 20 % is the goal | {} % more | {} % more |",
+        spread(|of| of.ingest.right.p50_ms),
+        spread(|of| of.ingest.settled.p50_ms)
+    )
 }
 
 fn write_all(text: &mut String, results: &Results) -> std::fmt::Result {
@@ -85,7 +120,11 @@ fn write_all(text: &mut String, results: &Results) -> std::fmt::Result {
 fn write_goals(text: &mut String, results: &Results) -> std::fmt::Result {
     heading(text, "Goals", &["", "goal", "measured", ""])?;
     for goal in goals(results) {
-        let met = if goal.is_met { "met" } else { "**missed**" };
+        let met = match goal.is_met {
+            Some(true) => "met",
+            Some(false) => "**missed**",
+            None => "not judged",
+        };
         writeln!(
             text,
             "| {} | {} | {} | {met} |",
@@ -112,7 +151,7 @@ fn write_answers(text: &mut String, results: &Results) -> std::fmt::Result {
     }
     heading(
         text,
-        "Answers, one caller: p50 / p95 / p99 ms, and the p50 in hellos",
+        "Answers, one caller: p50 / p95 / p99 ms, in brackets the p50 in hellos, and how many a second",
         &[
             "report", "bytes", "hit", "miss", "database", "touched", "peak MiB",
         ],
@@ -122,8 +161,9 @@ fn write_answers(text: &mut String, results: &Results) -> std::fmt::Result {
         let cell = |latency: &Latency| {
             let [p50, p95, p99] = [latency.p50_ms, latency.p95_ms, latency.p99_ms].map(short);
             format!(
-                "{p50} / {p95} / {p99} ({}×)",
-                short(latency.p50_ms / hello_ms)
+                "{p50} / {p95} / {p99} ({}×), {}/s",
+                short(latency.p50_ms / hello_ms),
+                short(latency.per_second)
             )
         };
         writeln!(
@@ -141,26 +181,21 @@ fn write_answers(text: &mut String, results: &Results) -> std::fmt::Result {
     }
     heading(
         text,
-        "Answers, sixteen callers of sixteen instances",
-        &[
-            "report",
-            "hits a second",
-            "p99 ms",
-            "from the database a second",
-            "p99 ms",
-        ],
+        "Answers, sixteen callers of sixteen instances: p50 / p95 / p99 ms, and how many a second",
+        &["report", "hit", "miss", "database", "touched"],
     )?;
     for answers in &results.found.answers {
-        let (hit, database) = (&answers.hit_many, &answers.database_many);
-        let figures = [
-            hit.per_second,
-            hit.p99_ms,
-            database.per_second,
-            database.p99_ms,
-        ]
-        .map(short);
-        writeln!(text, "| {} | {} |", answers.function, figures.join(" | "))?;
+        let cell = |latency: &Latency| {
+            let [p50, p95, p99] = [latency.p50_ms, latency.p95_ms, latency.p99_ms].map(short);
+            format!("{p50} / {p95} / {p99}, {}/s", short(latency.per_second))
+        };
+        let many = answers.many.each_ref().map(cell);
+        writeln!(text, "| {} | {} |", answers.function, many.join(" | "))?;
     }
+    write_starts(text, results)
+}
+
+fn write_starts(text: &mut String, results: &Results) -> std::fmt::Result {
     let start = &results.start;
     heading(
         text,
@@ -196,8 +231,8 @@ fn write_ingest(text: &mut String, results: &Results) -> std::fmt::Result {
         &[
             "records an event",
             "messages",
-            "ledger, a second an instance",
-            "settled, a second",
+            "ledger, a second an instance while it records",
+            "settled, a second all in all",
             "lost or doubled",
         ],
     )?;
@@ -223,12 +258,13 @@ fn write_ingest(text: &mut String, results: &Results) -> std::fmt::Result {
     writeln!(
         text,
         "\nA stream of {} records a second: {} waiting at its end, worked off in {} s; {} refreshes took {} % of the time. \
-         Peak memory {} MiB.",
+         {} entries lost or doubled. Peak memory {} MiB.",
         short(steady.offered_per_second),
         steady.backlog,
         short(steady.drained_s),
         steady.refreshes,
         short(steady.refresh_share * 100.0),
+        steady.lost_or_doubled,
         short(ingest.peak_mib),
     )?;
     let beside = &results.beside;
@@ -261,7 +297,7 @@ fn write_night(text: &mut String, results: &Results) -> std::fmt::Result {
             format!("{} s", short(night.refresh_s)),
         ),
         (
-            "rebuild of all accounts and performance",
+            "rebuild of all accounts and performance, which were right already",
             format!("{} s", short(night.rebuild_s)),
         ),
         (
@@ -342,7 +378,11 @@ fn write_facts(text: &mut String, results: &Results) -> std::fmt::Result {
             "| {} | {} | {} |",
             index.name,
             short(index.mib),
-            short(index.bytes_per_row)
+            if index.mib < 1.0 {
+                "–".to_owned()
+            } else {
+                short(index.bytes_per_row)
+            }
         )?;
     }
     heading(text, "Partial indexes", &["", "KiB", "KiB over all rows"])?;
