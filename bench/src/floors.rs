@@ -42,7 +42,7 @@ pub async fn redis_get(rig: &Rig, body_bytes: usize) -> Result<Latency> {
 
 /// One round of selects.
 pub async fn select(rig: &Rig) -> Result<Latency> {
-    let client = connect(&rig.database.reader_url).await?;
+    let client = connect(&rig.database.owner_url).await?;
     let statement = client
         .prepare("select lp_id, name from limited_partners where lp_id = $1")
         .await?;
