@@ -73,9 +73,10 @@ impl Database {
     #[must_use]
     pub fn url(&self) -> String {
         let url = url_of(&self.name);
-        self.owner
-            .iter()
-            .fold(url, |url, owner| as_role(&url, owner))
+        match &self.owner {
+            Some(owner) => as_role(&url, owner),
+            None => url,
+        }
     }
 
     /// A URL of this database, as the HTTP functions have it.
