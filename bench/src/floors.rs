@@ -36,7 +36,7 @@ pub async fn redis_get(rig: &Rig, body_bytes: usize) -> Result<Latency> {
 
 /// One round of selects.
 pub async fn select(rig: &Rig) -> Result<Latency> {
-    let url = rig.database.reader_url.clone();
+    let url = rig.database.owner_url.clone();
     alone(move || selects(url)).await
 }
 

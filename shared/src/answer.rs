@@ -1,14 +1,11 @@
 //! How a report is answered, the same way for every one: parse, look in the cache, else ask the database who may see it
 //! and what it says in one round trip, plant the finished answer, respond.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
-use futures_util::future::try_join;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 
-use crate::access::{Grant, load_grant};
+use crate::access::{Claim, Grant, Scoped, load_grant};
 use crate::app::App;
 use crate::cache::{Finding, Place, ReportName, Turn};
 use crate::db::{Connection, Read};
@@ -31,10 +28,10 @@ pub trait Report: Send + Sync {
     fn fingerprint(&self) -> String;
 
     /// Loads the answer, scoped by the LP in SQL; `None` when what was asked for is not there. It runs before it is known
-    /// whether the subject may see it, and may run twice.
+    /// whether the subject may see it, and may run twice. Where the subject may not, its queries find nothing.
     fn load(
         &self,
-        db: &Connection,
+        db: &Scoped<'_>,
     ) -> impl Future<Output = Result<Option<Self::Answer>, Error>> + Send;
 
     /// The cursor of the page after this answer, for reports that come in pages.
@@ -117,15 +114,18 @@ impl<R: Report> Question<'_, R> {
 
     /// The answer was in the cache, but not whether this subject may see it.
     async fn resolve_grant(&self, place: &Place) -> Result<(), Problem> {
-        let ttl = self.app.access.ttl;
-        let read = GrantRead {
-            subject: self.subject,
-            lp_id: self.report.lp_id(),
-            ttl,
-        };
+        let read = GrantRead(self.claim());
         let grant = self.app.db.read(&read).await?.ok_or(Problem::NotFound)?;
         self.app.cache.keep_grant(place, grant.believed_until).await;
         Ok(())
+    }
+
+    fn claim(&self) -> Claim<'_> {
+        Claim {
+            subject: self.subject,
+            lp_id: self.report.lp_id(),
+            ttl: self.app.access.ttl,
+        }
     }
 
     /// Loads the answer and hands the turn back whatever came of it: others may be waiting.
@@ -169,22 +169,17 @@ fn written<R: Report>(answer: &R::Answer) -> Result<Content, Problem> {
     ))
 }
 
-struct GrantRead<'a> {
-    subject: &'a str,
-    lp_id: LpId,
-    ttl: Duration,
-}
+struct GrantRead<'a>(Claim<'a>);
 
 impl Read for GrantRead<'_> {
     type Output = Option<Grant>;
 
     async fn read(&self, db: &Connection) -> Result<Self::Output, Error> {
-        load_grant(db, self.subject, self.lp_id, self.ttl).await
+        load_grant(db, self.0).await
     }
 }
 
-/// The answer and, unless the cache knew it, the grant: two queries that travel together. Without either there is nothing
-/// to see.
+/// The answer and, unless the cache knew it, the grant: both in one round trip. Without either there is nothing to see.
 struct AnswerRead<'a, R> {
     question: &'a Question<'a, R>,
     granted: bool,
@@ -194,19 +189,16 @@ impl<R: Report> Read for AnswerRead<'_, R> {
     type Output = Option<(R::Answer, Option<Grant>)>;
 
     async fn read(&self, db: &Connection) -> Result<Self::Output, Error> {
-        let Question {
-            app,
-            report,
-            subject,
-            ..
-        } = self.question;
-        if self.granted {
-            return Ok(report.load(db).await?.map(|answer| (answer, None)));
-        }
-        let grant = load_grant(db, subject, report.lp_id(), app.access.ttl);
-        let (grant, answer) = try_join(grant, report.load(db)).await?;
-        Ok(grant
-            .zip(answer)
-            .map(|(grant, answer)| (answer, Some(grant))))
+        let Question { report, .. } = self.question;
+        let scoped = if self.granted {
+            Scoped::granted(db, report.lp_id())
+        } else {
+            Scoped::claimed(db, self.question.claim())
+        };
+        let answer = report.load(&scoped).await?;
+        let grant = scoped.grant();
+        // The first wall: what was found is told only to whom it was granted, whatever the second let through.
+        let may_see = self.granted || grant.is_some();
+        Ok(answer.filter(|_| may_see).map(|answer| (answer, grant)))
     }
 }

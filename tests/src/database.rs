@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, NoTls};
 
 use crate::stack::binary;
 use crate::teardown::{finish, unique_name};
@@ -17,6 +17,8 @@ const TEMPLATE_LOCK: i64 = 0x7465_6d70_6c61_7465;
 #[derive(Debug)]
 pub struct Database {
     name: String,
+    /// A role of its own that owns it, if it has one; it goes with the database.
+    owner: Option<String>,
 }
 
 impl Database {
@@ -30,6 +32,30 @@ impl Database {
         Self::copy_of("template_sample").await
     }
 
+    /// The schema, and nothing in it, made by an owner who is no superuser, as in the cloud.
+    pub async fn of_plain_owner() -> Self {
+        // With it come the roles of the schema, of which the owner may change the reader, as whoever created it could.
+        prepare("template_empty").await;
+        let (name, owner) = (unique_name("t"), unique_name("owner"));
+        let admin = connect(&server_url()).await;
+        for sql in [
+            format!("create role {owner} login createrole"),
+            format!("grant reader to {owner} with admin option"),
+            format!("create database {name} owner {owner} template template1 strategy file_copy"),
+        ] {
+            admin
+                .batch_execute(&sql)
+                .await
+                .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        let database = Self {
+            name,
+            owner: Some(owner),
+        };
+        apply_migrations(&database.url()).await;
+        database
+    }
+
     async fn copy_of(template: &str) -> Self {
         prepare(template).await;
         let name = unique_name("t");
@@ -40,13 +66,23 @@ impl Database {
             .batch_execute(&sql)
             .await
             .expect("a database is created from its template");
-        Self { name }
+        Self { name, owner: None }
     }
 
     /// A URL of this database, as its owner.
     #[must_use]
     pub fn url(&self) -> String {
-        url_of(&self.name)
+        let url = url_of(&self.name);
+        match &self.owner {
+            Some(owner) => as_role(&url, owner),
+            None => url,
+        }
+    }
+
+    /// A URL of this database, as the HTTP functions have it.
+    #[must_use]
+    pub fn reader_url(&self) -> String {
+        as_role(&self.url(), "reader")
     }
 
     /// A new connection, as the owner.
@@ -54,24 +90,30 @@ impl Database {
         connect(&self.url()).await
     }
 
-    /// A new connection as the HTTP functions have it, with that role's rights and settings.
+    /// A new connection as the HTTP functions have it, with that role's rights and settings, in no LP's scope.
     pub async fn connect_as_reader(&self) -> Client {
-        let mut config: Config = self.url().parse().expect("the URL is one of Postgres");
-        let connected = config.user("reader").connect(NoTls).await;
-        let (client, connection) = connected.unwrap_or_else(|error| panic!("reader: {error}"));
-        tokio::spawn(connection);
-        client
+        connect(&self.reader_url()).await
+    }
+
+    /// As [`Database::connect_as_reader`], for good in the scope of an LP. Functions enter it for a transaction.
+    pub async fn connect_in_scope(&self, lp_id: i64) -> Client {
+        let reader = self.connect_as_reader().await;
+        enter(&reader, &lp_id.to_string()).await;
+        reader
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let name = self.name.clone();
+        let database = format!("drop database {} with (force)", self.name);
+        let role = self.owner.iter().map(|owner| format!("drop role {owner}"));
+        let statements: Vec<String> = [database].into_iter().chain(role).collect();
         finish("a database", async move {
             let admin = connect(&server_url()).await;
-            Ok(admin
-                .batch_execute(&format!("drop database {name} with (force)"))
-                .await?)
+            for statement in statements {
+                admin.batch_execute(&statement).await?;
+            }
+            Ok(())
         });
     }
 }
@@ -157,6 +199,13 @@ pub async fn connect(url: &str) -> Client {
     client
 }
 
+/// Puts a session into an LP's scope; into none, if that is empty.
+pub async fn enter(client: &Client, lp_id: &str) {
+    let sql = "select set_config('lp_reporting.lp_id', $1, false)";
+    let entered = client.query_one(sql, &[&lp_id]).await;
+    entered.expect("the scope is entered");
+}
+
 /// The root folder of the project.
 #[must_use]
 pub fn project() -> &'static Path {
@@ -180,4 +229,11 @@ fn url_of(database: &str) -> String {
         .find('/')
         .map_or(address.len(), |slash| after_scheme + slash);
     format!("{}/{database}{options}", &address[..host_end])
+}
+
+/// A URL with another role in it.
+fn as_role(url: &str, role: &str) -> String {
+    let (scheme, rest) = url.split_once("://").expect("a URL");
+    let address = rest.split_once('@').map_or(rest, |(_, address)| address);
+    format!("{scheme}://{role}@{address}")
 }

@@ -22,8 +22,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 pub struct Desk {
     /// A plain connection, to set up and to look.
     pub client: Client,
-    /// The clients of a function.
+    /// The clients of a function that writes.
     pub app: App,
+    /// The clients of a function that answers.
+    pub reader: App,
     /// Dropped last: the database and the keys go with it.
     pub database: Database,
     /// The test's keys.
@@ -41,16 +43,25 @@ impl Desk {
         Self::over(Database::sample().await).await
     }
 
+    /// A desk over the bare schema of an owner who is no superuser.
+    pub async fn of_plain_owner() -> Self {
+        Self::over(Database::of_plain_owner().await).await
+    }
+
     async fn over(database: Database) -> Self {
         let keyspace = Keyspace::default();
-        let environment = Environment::of(&[
-            ("DATABASE_URL", &database.url()),
-            ("REDIS_URL", &keyspace.url()),
-            ("REDIS_PREFIX", keyspace.prefix()),
-        ]);
+        let app = |database_url: String| {
+            let environment = Environment::of(&[
+                ("DATABASE_URL", &database_url),
+                ("REDIS_URL", &keyspace.url()),
+                ("REDIS_PREFIX", keyspace.prefix()),
+            ]);
+            App::from_environment(&environment).expect("the environment is usable")
+        };
         Self {
             client: database.connect().await,
-            app: App::from_environment(&environment).expect("the environment is usable"),
+            app: app(database.url()),
+            reader: app(database.reader_url()),
             database,
             keyspace,
         }

@@ -2,6 +2,7 @@
 
 use chrono::{NaiveDate, Utc};
 use serde_json::{Value, json};
+use shared::access::Scoped;
 use shared::answer::Report;
 use shared::ids::{FundId, LpId};
 use shared::refresh::{Cause, refresh_views};
@@ -43,10 +44,11 @@ pub fn date(text: &str) -> NaiveDate {
     text.parse().expect("a date")
 }
 
-/// What a report answers; null when it finds nothing.
+/// What a report answers to somebody who may see its LP; null when it finds nothing.
 pub async fn ask(desk: &Desk, report: &impl Report) -> Value {
-    let connection = desk.app.db.connection().await.expect("a connection");
-    let answer = report.load(&connection).await.expect("the report loads");
+    let connection = desk.reader.db.connection().await.expect("a connection");
+    let scoped = Scoped::granted(&connection, report.lp_id());
+    let answer = report.load(&scoped).await.expect("the report loads");
     serde_json::to_value(answer).expect("an answer is JSON")
 }
 

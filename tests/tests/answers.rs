@@ -8,12 +8,11 @@ use flate2::read::GzDecoder;
 use lambda_http::http::HeaderMap;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
-use shared::access::load_grant;
+use shared::access::{Claim, Scoped, load_grant};
 use shared::answer::{Report, answer};
 use shared::app::App;
 use shared::cache::{Closure, ReportName, Tag, TagSet};
 use shared::config::Environment;
-use shared::db::{self, Connection};
 use shared::error::Error;
 use shared::ids::LpId;
 use tests::builders::{grant, insert_lp};
@@ -45,10 +44,10 @@ impl Report for Echo {
         format!("limit={}", self.limit)
     }
 
-    async fn load(&self, db: &Connection) -> Result<Option<Answer>, Error> {
+    async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {
         let sql =
             "select name from limited_partners, generate_series(1, $2::bigint) where lp_id = $1";
-        let rows = db::query(db, sql, &[&self.lp_id, &self.limit]).await?;
+        let rows = db.query(sql, &[&self.lp_id, &self.limit]).await?;
         let names: Vec<String> = rows.iter().map(|row| row.get("name")).collect();
         let next_cursor = Some("next".to_owned());
         Ok((!names.is_empty()).then_some(Answer { names, next_cursor }))
@@ -84,7 +83,7 @@ impl World {
         let client = database.connect().await;
         let lp_id = insert_lp(&client, "An LP").await;
         grant(&client, "ada", lp_id).await;
-        let app = app(&database.url(), &keyspace.url(), keyspace.prefix());
+        let app = app(&database.reader_url(), &keyspace.url(), keyspace.prefix());
         Self {
             database,
             keyspace,
@@ -254,7 +253,12 @@ async fn a_grant_is_believed_for_a_while_and_never_beyond_the_entitlement() {
     let lp_id = LpId::try_from(world.lp_id).expect("an id");
     let seconds_believed = async || {
         let before = chrono::Utc::now();
-        let grant = load_grant(&connection, "ada", lp_id, Duration::from_secs(60)).await;
+        let claim = Claim {
+            subject: "ada",
+            lp_id,
+            ttl: Duration::from_secs(60),
+        };
+        let grant = load_grant(&connection, claim).await;
         let grant = grant.expect("the database answers").expect("a grant");
         (grant.believed_until - before).num_seconds()
     };
@@ -338,7 +342,7 @@ async fn without_redis_the_answers_are_the_same() {
     let world = World::new().await;
     let cached = world.get("limit=3").await;
     let app = app(
-        &world.database.url(),
+        &world.database.reader_url(),
         "redis://127.0.0.1:1",
         world.keyspace.prefix(),
     );

@@ -43,7 +43,7 @@ macro_rules! event_of {
         #[tokio::test]
         async fn $test() {
             let (desk, request, path) = request($function).await;
-            let app: &App = &desk.app;
+            let app: &App = &desk.reader;
             check(&path, &$handle(app, request).await);
         }
     };

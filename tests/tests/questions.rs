@@ -22,12 +22,12 @@ async fn world() -> Reporting {
 
 async fn holdings(world: &Reporting, query: &str) -> Response<Body> {
     let path = format!("/api/lp/{}/holdings?{query}", world.lp_id);
-    holdings::handle(&world.desk.app, request(&path, Some("ada"), &[])).await
+    holdings::handle(&world.desk.reader, request(&path, Some("ada"), &[])).await
 }
 
 async fn activity(world: &Reporting, query: &str) -> Response<Body> {
     let path = format!("/api/lp/{}/capital-activity?{query}", world.lp_id);
-    capital_activity::handle(&world.desk.app, request(&path, Some("ada"), &[])).await
+    capital_activity::handle(&world.desk.reader, request(&path, Some("ada"), &[])).await
 }
 
 fn next_cursor(page: &Response<Body>) -> String {
@@ -114,7 +114,7 @@ async fn a_fund_that_is_not_the_lps_is_not_there() {
     let world = world().await;
     let fund = insert_fund(&world.desk.client, "Not the LP's", "USD").await;
     let nowhere = request("/api/lp/999999/holdings", Some("ada"), &[]);
-    let nowhere = holdings::handle(&world.desk.app, nowhere).await;
+    let nowhere = holdings::handle(&world.desk.reader, nowhere).await;
     for fund_id in [fund, 999_999] {
         let response = holdings(&world, &format!("fundId={fund_id}")).await;
         assert_eq!(response.status(), 404, "{fund_id}");
@@ -154,7 +154,7 @@ async fn assert_unavailable_in_time(app: &App) {
 #[tokio::test]
 async fn a_table_that_somebody_holds_locked_is_told_as_unavailable_in_time() {
     let mut desk = Desk::empty().await;
-    let app = impatient(&desk, &desk.database.url());
+    let app = impatient(&desk, &desk.database.reader_url());
     let transaction = desk.client.transaction().await.expect("a transaction");
     let sql = "lock table limited_partners in access exclusive mode";
     transaction.batch_execute(sql).await.expect("it is locked");

@@ -221,7 +221,10 @@ async fn holdings_are_the_same_from_marked_rows_from_the_view_and_without_it() {
     // What is dated ahead keeps its marks; without them the view answers.
     for (statement, state) in [
         ("delete from touched_commitments", "from the view"),
-        ("drop materialized view lp_performance_latest", "without it"),
+        (
+            "drop materialized view lp_performance_latest cascade",
+            "without it",
+        ),
     ] {
         let client = &world.desk.client;
         client

@@ -70,7 +70,7 @@ async fn every_position_is_right_from_marked_rows_from_views_and_without_views()
         .expect("marks go");
     assert_right(&world, "from the views").await;
     client
-        .batch_execute("drop materialized view lp_dashboard_summary, lp_performance_latest")
+        .batch_execute("drop materialized view lp_dashboard_summary, lp_performance_latest cascade")
         .await
         .expect("views go");
     assert_right(&world, "without views").await;
@@ -79,9 +79,8 @@ async fn every_position_is_right_from_marked_rows_from_views_and_without_views()
 #[tokio::test]
 async fn a_view_that_was_never_populated_changes_no_answer() {
     let world = Reporting::settled().await;
-    let unpopulated = "drop materialized view lp_dashboard_summary, lp_performance_latest;
-        create materialized view lp_dashboard_summary as select * from lp_dashboard_summary_definition with no data;
-        create materialized view lp_performance_latest as select * from lp_performance_latest_definition with no data;";
+    let unpopulated = "refresh materialized view lp_dashboard_summary with no data;
+        refresh materialized view lp_performance_latest with no data";
     world
         .desk
         .client

@@ -176,7 +176,7 @@ async fn without_views_the_definitions_answer(run: &Run) {
         "lp_performance_latest",
         "fund_lp_summary",
     ] {
-        let sql = format!("drop materialized view {view}");
+        let sql = format!("drop materialized view {view} cascade");
         database
             .batch_execute(&sql)
             .await

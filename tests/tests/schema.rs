@@ -194,7 +194,7 @@ async fn the_reader_reads_and_writes_nothing() {
     assert_eq!(texts(&client, writable).await, Vec::<String>::new());
     let reader = database.connect_as_reader().await;
     reader
-        .batch_execute("select from limited_partners")
+        .batch_execute("select from funds")
         .await
         .expect("it reads");
     for sql in [

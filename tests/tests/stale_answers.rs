@@ -62,7 +62,7 @@ async fn ask(app: &App, function: &str) -> (Value, bool) {
 
 /// Asks everything until it is cached, records, asks again, and returns the reports whose answers changed.
 async fn changed_by(office: &Office, message: &Value) -> Vec<&'static str> {
-    let app = &office.desk.app;
+    let app = &office.desk.reader;
     let mut before = Vec::new();
     for function in FUNCTIONS {
         ask(app, function).await;
@@ -76,7 +76,7 @@ async fn changed_by(office: &Office, message: &Value) -> Vec<&'static str> {
     );
     let keyspace = Keyspace::default();
     let empty = App::from_environment(&Environment::of(&[
-        ("DATABASE_URL", &office.desk.database.url()),
+        ("DATABASE_URL", &office.desk.database.reader_url()),
         ("REDIS_URL", &keyspace.url()),
         ("REDIS_PREFIX", keyspace.prefix()),
     ]))

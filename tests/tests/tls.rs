@@ -1,7 +1,7 @@
 //! Connections as in a deployment: TLS to both servers, whose certificates must descend from the given authority.
 
 use chrono::Utc;
-use shared::access::load_grant;
+use shared::access::{Claim, load_grant};
 use shared::app::App;
 use shared::cache::{Closure, Finding, ReportName, TagSet};
 use shared::config::Environment;
@@ -19,7 +19,7 @@ fn lp() -> LpId {
 }
 
 fn app(database: &Database, keyspace: &Keyspace, authority: &str) -> App {
-    let url = database.url();
+    let url = database.reader_url();
     let separator = if url.contains('?') { '&' } else { '?' };
     let environment = Environment::of(&[
         ("DATABASE_URL", &format!("{url}{separator}sslmode=require")),
@@ -33,7 +33,12 @@ fn app(database: &Database, keyspace: &Keyspace, authority: &str) -> App {
 
 async fn ask_database(app: &App) -> Result<bool, Error> {
     let connection = app.db.connection().await?;
-    load_grant(&connection, "ada", lp(), app.access.ttl).await?;
+    let claim = Claim {
+        subject: "ada",
+        lp_id: lp(),
+        ttl: app.access.ttl,
+    };
+    load_grant(&connection, claim).await?;
     let sql = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
     Ok(connection.query_one(sql, &[]).await?.get(0))
 }

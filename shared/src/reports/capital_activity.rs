@@ -8,9 +8,9 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::{FIRST_DAY, LAST_DAY};
+use crate::access::Scoped;
 use crate::answer::Report;
 use crate::cache::ReportName;
-use crate::db::{self, Connection};
 use crate::error::Error;
 use crate::http::cursor::{self, DatePosition};
 use crate::http::{Parameters, Refused};
@@ -174,26 +174,26 @@ impl Report for CapitalActivity {
         format!("{filter:?} limit={limit} after={after:?} asOf={as_of}")
     }
 
-    async fn load(&self, db: &Connection) -> Result<Option<Answer>, Error> {
+    async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {
         let bound = self.after.unwrap_or_else(|| self.filter.bound());
         let start = self.filter.start.unwrap_or(FIRST_DAY);
         // One more than the page tells whether there is a next one.
         let most = self.limit + 1;
-        let rows = db::query(
-            db,
-            SQL,
-            &[
-                &self.lp_id,
-                &bound.date,
-                &bound.id,
-                &start,
-                &most,
-                &self.filter.fund_ids,
-                &self.filter.types,
-                &self.filter.contained(),
-            ],
-        )
-        .await?;
+        let rows = db
+            .query(
+                SQL,
+                &[
+                    &self.lp_id,
+                    &bound.date,
+                    &bound.id,
+                    &start,
+                    &most,
+                    &self.filter.fund_ids,
+                    &self.filter.types,
+                    &self.filter.contained(),
+                ],
+            )
+            .await?;
         // An unknown LP has no row at all; one row without an entry stands for an LP without any.
         Ok((!rows.is_empty())
             .then(|| self.page(rows.iter().filter_map(Activity::from_row).collect())))

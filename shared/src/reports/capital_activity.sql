@@ -67,10 +67,11 @@ page as (
         limit 1
      ) e)
     union all
-    -- By metadata, the rarest of filters: what contains it and is the LP's is found first, and the rest is applied to that.
+    -- By metadata, the rarest of filters: what contains it and is the LP's is found first, and the rest is applied to that. Of
+    -- the table itself, below its policy, the index would find only what is the LP's.
     (select a.activity_id, a.commitment_id, a.fund_id, a.activity_type, a.amount_cents, a.effective_date, a.recorded_at,
             a.description, a.reference_number, a.components, a.reverses_activity_id, a.metadata
-     from capital_activities a
+     from capital_activities_in_scope a
      where $8::jsonb is not null and a.metadata <> '{}' and a.metadata @> $8::jsonb
        and a.lp_id = $1::bigint
        and (a.effective_date, a.activity_id) < ($2::date, $3::bigint) and a.effective_date >= $4::date

@@ -10,9 +10,9 @@ use tokio_postgres::Row;
 use super::gross::Gross;
 use super::position::Position;
 use super::views::{query_view, without_views};
+use crate::access::Scoped;
 use crate::answer::Report;
 use crate::cache::ReportName;
-use crate::db::Connection;
 use crate::error::Error;
 use crate::http::{Parameters, Refused};
 use crate::ids::{FundId, LpId};
@@ -102,7 +102,7 @@ impl Report for FundPerformance {
         format!("fund={} asOf={}", self.fund_id, self.as_of)
     }
 
-    async fn load(&self, db: &Connection) -> Result<Option<Answer>, Error> {
+    async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {
         let rows = query_view(
             db,
             SQL,

@@ -13,7 +13,7 @@ with reading as materialized (
 commitment as (
     select currency, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,
            nav_cents, reported_nav_cents, nav_as_of_date, irr_date, performance_date, net_irr, annualised, irr_flags
-    from lp_performance_latest
+    from lp_performance_latest_in_scope
     where lp_id = $1::bigint and fund_id = $3::bigint and (select view_is_current from reading)
     union all
     select currency, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,

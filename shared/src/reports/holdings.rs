@@ -8,9 +8,9 @@ use tokio_postgres::Row;
 
 use super::position::write_flags;
 use super::views::{query_view, without_views};
+use crate::access::Scoped;
 use crate::answer::Report;
 use crate::cache::ReportName;
-use crate::db::Connection;
 use crate::error::Error;
 use crate::finance::allocation::pro_rata;
 use crate::finance::flags::{Flag, Flags};
@@ -121,7 +121,7 @@ impl Report for Holdings {
         format!("fund={fund_id:?} limit={limit} after={after:?} asOf={as_of}")
     }
 
-    async fn load(&self, db: &Connection) -> Result<Option<Answer>, Error> {
+    async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {
         let after = self.after.unwrap_or(BEFORE_ALL);
         let fund_id = self.fund_id.map(FundId::get);
         // Funds before the cursor's have had their pages.

@@ -20,7 +20,7 @@ reading as materialized (
 ),
 commitment as (
     select fund_id, commitment_cents
-    from lp_performance_latest
+    from lp_performance_latest_in_scope
     where lp_id = $1::bigint and fund_id between $3::bigint and $4::bigint and (select view_is_current from reading)
     union all
     select fund_id, commitment_cents
@@ -51,20 +51,14 @@ page as (
 ),
 -- All commitments in force in each fund of the page: what the fund's row keeps, less what is dated ahead.
 whole as materialized (
-    select f.fund_id, f.name, f.currency,
-           f.commitments_in_force_cents - coalesce(changes.cents, 0) - coalesce(promises.cents, 0) as whole_cents
+    select f.fund_id, f.name, f.currency, f.commitments_in_force_cents - coalesce(ahead.cents, 0) as whole_cents
     from (select distinct fund_id from page) d
     join funds f on f.fund_id = d.fund_id
     cross join lateral (
-        select sum(a.unfunded_effect_cents)::bigint as cents
-        from capital_activities a
-        where a.fund_id = f.fund_id and a.cash_effect_cents = 0 and a.effective_date > $2::date
-    ) changes
-    cross join lateral (
-        select sum(c.commitment_amount_cents)::bigint as cents
-        from lp_fund_commitments c
-        where c.fund_id = f.fund_id and c.commitment_date > $2::date
-    ) promises
+        select sum(c.cents)::bigint as cents
+        from fund_commitment_changes c
+        where c.fund_id = f.fund_id and c.effective_date > $2::date
+    ) ahead
 )
 select p.investment_id, p.fund_id, w.name as fund_name, w.currency, p.company_id, o.name as company_name, o.sector, o.stage,
        p.investment_date, value.valuation_date, p.part_cents, w.whole_cents,

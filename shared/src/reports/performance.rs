@@ -10,9 +10,9 @@ use super::fund_performance::FundPosition;
 use super::gross::Gross;
 use super::position::Position;
 use super::views::{query_view, without_views};
+use crate::access::Scoped;
 use crate::answer::Report;
 use crate::cache::ReportName;
-use crate::db::Connection;
 use crate::error::Error;
 use crate::http::{Parameters, Refused};
 use crate::ids::{FundId, LpId};
@@ -77,7 +77,7 @@ impl Report for Performance {
         format!("asOf={}", self.as_of)
     }
 
-    async fn load(&self, db: &Connection) -> Result<Option<Answer>, Error> {
+    async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {
         let rows = query_view(db, SQL, &LIVE_SQL, &[&self.lp_id, &self.as_of]).await?;
         if rows.is_empty() {
             return Ok(None);

@@ -12,7 +12,7 @@ total as (
     select currency, commitment_count, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,
            nav_cents, nav_at_cost, reported_nav_cents, nav_as_of_date, irr_date,
            performance_date, net_irr, annualised, irr_flags
-    from lp_dashboard_summary
+    from lp_dashboard_summary_in_scope
     where lp_id = $1::bigint and (select view_is_current from reading)
     union all
     select currency, commitment_count, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,
@@ -25,7 +25,7 @@ total as (
 commitment as (
     select fund_id, currency, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,
            nav_cents, reported_nav_cents, nav_as_of_date, irr_date, performance_date, net_irr, annualised, irr_flags
-    from lp_performance_latest
+    from lp_performance_latest_in_scope
     where lp_id = $1::bigint and (select view_is_current from reading)
     union all
     select fund_id, currency, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,

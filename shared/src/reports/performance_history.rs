@@ -7,9 +7,9 @@ use tokio_postgres::Row;
 use super::FIRST_DAY;
 use super::gross::Gross;
 use super::position::{read_flags, shown_rate, write_flags};
+use crate::access::Scoped;
 use crate::answer::Report;
 use crate::cache::ReportName;
-use crate::db::{self, Connection};
 use crate::error::Error;
 use crate::finance::flags::{Flag, Flags};
 use crate::finance::multiples::{Position, Rounded, compute_multiples};
@@ -157,7 +157,7 @@ impl Report for PerformanceHistory {
         format!("{scope:?} {start:?} {end:?} {granularity:?} asOf={as_of}")
     }
 
-    async fn load(&self, db: &Connection) -> Result<Option<Answer>, Error> {
+    async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {
         let WrittenScope {
             fund_id,
             commitment_id,
@@ -165,19 +165,19 @@ impl Report for PerformanceHistory {
         } = self.scope.into();
         let start = self.start.unwrap_or(FIRST_DAY);
         let end = self.end.map_or(self.as_of, |end| end.min(self.as_of));
-        let rows = db::query(
-            db,
-            SQL,
-            &[
-                &self.lp_id,
-                &fund_id,
-                &commitment_id,
-                &start,
-                &end,
-                &MOST_POINTS,
-            ],
-        )
-        .await?;
+        let rows = db
+            .query(
+                SQL,
+                &[
+                    &self.lp_id,
+                    &fund_id,
+                    &commitment_id,
+                    &start,
+                    &end,
+                    &MOST_POINTS,
+                ],
+            )
+            .await?;
         let series = self.series(&rows);
         // An unknown LP has no row at all, and a fund or commitment that is not the LP's no series.
         let is_found = !rows.is_empty() && (self.scope == Scope::Lp || !series.is_empty());

@@ -8,9 +8,9 @@ use tokio_postgres::Row;
 
 use super::position::Position;
 use super::views::{query_view, without_views};
+use crate::access::Scoped;
 use crate::answer::Report;
 use crate::cache::ReportName;
-use crate::db::Connection;
 use crate::error::Error;
 use crate::http::{Parameters, Refused};
 use crate::ids::LpId;
@@ -73,7 +73,7 @@ impl Report for Summary {
         format!("asOf={}", self.as_of)
     }
 
-    async fn load(&self, db: &Connection) -> Result<Option<Answer>, Error> {
+    async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {
         let rows = query_view(db, SQL, &LIVE_SQL, &[&self.lp_id, &self.as_of]).await?;
         Ok(rows.first().map(|first| Answer {
             lp_id: self.lp_id,

@@ -11,7 +11,7 @@ total as (
     select currency, fund_count, commitment_count, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,
            nav_cents, nav_at_cost, reported_nav_cents, nav_as_of_date, irr_date,
            performance_date, net_irr, annualised, irr_flags
-    from lp_dashboard_summary
+    from lp_dashboard_summary_in_scope
     where lp_id = $1::bigint and (select view_is_current from reading)
     union all
     select currency, fund_count, commitment_count, commitment_cents, paid_in_cents, distributed_cents, unfunded_cents,

@@ -1,0 +1,302 @@
+//! The second wall: a reader sees the LP in whose scope its transaction is and no other, whatever the statement says; and the
+//! owner, on whom it is forced as well, sees everything.
+
+use std::time::Duration;
+
+use shared::access::{Claim, Scoped};
+use shared::ids::LpId;
+use shared::refresh::{Cause, count_drift, refresh_views};
+use tests::builders::{World, grant, insert_lp};
+use tests::database::{Database, enter};
+use tests::desk::Desk;
+use tests::reporting::today;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+/// The LP in scope, and one that is not. They share a fund.
+const MINE: i64 = 2;
+const ANOTHERS: i64 = 1;
+
+/// What readers may read that says nothing of a single LP.
+const OF_NO_LP: [&str; 9] = [
+    "activity_types",
+    "fund_cash_flows",
+    "fund_commitment_changes",
+    "fund_investments",
+    "fund_performance",
+    "funds",
+    "investment_valuations",
+    "portfolio_companies",
+    "view_refreshes",
+];
+
+/// Marks, owed performance and tagged entries for every LP, so that each table has something to hide.
+const BUSY: &str = "
+    insert into capital_activities (lp_id, fund_id, commitment_id, activity_type, amount_cents, effective_date, cash_effect_cents,
+            paid_in_effect_cents, distributed_effect_cents, unfunded_effect_cents, metadata)
+        select lp_id, fund_id, commitment_id, 'capital_call', 100, date '2026-01-01', -100, 100, 0, -100, '{\"wire\": \"w7\"}'
+        from lp_fund_commitments;
+    insert into pending_performance (fund_id, from_date) select fund_id, date '2026-01-01' from funds";
+
+/// A report's statement and its parameters after the LP.
+struct Statement {
+    sql: &'static str,
+    parameters: String,
+}
+
+/// Every report's statement, with parameters that lead through each of its branches. `fund` is one in which both LPs are.
+fn statements(fund: i64) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    let mut add = |sql, parameters: String| statements.push(Statement { sql, parameters });
+    for day in [today().to_string(), "2023-05-17".to_owned()] {
+        add(
+            include_str!("../../shared/src/reports/summary.sql"),
+            format!("'{day}'"),
+        );
+        add(
+            include_str!("../../shared/src/reports/performance.sql"),
+            format!("'{day}'"),
+        );
+        add(
+            include_str!("../../shared/src/reports/fund_performance.sql"),
+            format!("'{day}', {fund}"),
+        );
+        for one_fund in ["null".to_owned(), fund.to_string()] {
+            add(
+                include_str!("../../shared/src/reports/holdings.sql"),
+                format!("'{day}', 0, {}, 0, 0, 101, {one_fund}", i64::MAX),
+            );
+        }
+    }
+    for filter in [
+        "'{}', '{}', null".to_owned(),
+        "'{}', '{distribution}', null".to_owned(),
+        format!("'{{{fund}}}', '{{}}', null"),
+        r#"'{}', '{}', '{"wire": "w7"}'"#.to_owned(),
+    ] {
+        add(
+            include_str!("../../shared/src/reports/capital_activity.sql"),
+            format!("'9999-12-31', {}, '1900-01-01', 101, {filter}", i64::MAX),
+        );
+    }
+    for scope in ["null, null".to_owned(), format!("{fund}, null")] {
+        add(
+            include_str!("../../shared/src/reports/performance_history.sql"),
+            format!("{scope}, '1900-01-01', '{}', 40", today()),
+        );
+    }
+    statements
+}
+
+/// The statement as it would be had whoever wrote it not thought of the LP.
+fn forgetful(sql: &str) -> String {
+    let pieces: Vec<&str> = sql.split("lp_id = $1::bigint").collect();
+    let (last, before) = pieces.split_last().expect("there is one");
+    assert!(!before.is_empty(), "the statement names its LP");
+    let mut forgetful = String::new();
+    for piece in before {
+        // The table's alias goes as well.
+        let without_alias = piece.trim_end_matches(|c: char| c.is_alphanumeric() || c == '.');
+        forgetful.push_str(without_alias);
+        forgetful.push_str("$1::bigint is not null");
+    }
+    forgetful + last
+}
+
+/// The rows of a statement as text.
+async fn rows(client: &Client, sql: &str, lp_id: i64, parameters: &str) -> Vec<String> {
+    let sql = format!(
+        "prepare asked as with answer as ({sql}) select answer::text from answer;
+         execute asked({lp_id}, {parameters});
+         deallocate asked"
+    );
+    let messages = client.simple_query(&sql).await;
+    let messages = messages.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    let row = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    };
+    messages.iter().filter_map(row).collect()
+}
+
+async fn number(client: &Client, sql: &str) -> i64 {
+    let row = client.query_one(sql, &[]).await;
+    row.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+        .get(0)
+}
+
+async fn busy_sample() -> (Database, Client) {
+    let database = Database::sample().await;
+    let owner = database.connect().await;
+    owner.batch_execute(BUSY).await.expect("the hour is busy");
+    (database, owner)
+}
+
+#[tokio::test]
+async fn a_report_that_forgets_its_lp_shows_the_one_in_scope_and_no_other() {
+    let (database, owner) = busy_sample().await;
+    // Without marks, today is answered from the views and the past from their definitions.
+    let unmarked = owner.batch_execute("delete from touched_commitments").await;
+    unmarked.expect("marks go");
+    let sql = format!(
+        "select a.fund_id from lp_fund_commitments a join lp_fund_commitments b on b.fund_id = a.fund_id
+         where a.lp_id = {MINE} and b.lp_id = {ANOTHERS} order by a.commitment_date limit 1"
+    );
+    let fund = number(&owner, &sql).await;
+    let reader = database.connect_as_reader().await;
+    for Statement { sql, parameters } in statements(fund) {
+        let forgetful = forgetful(sql);
+        let told = format!("{parameters}: {forgetful}");
+        enter(&reader, &MINE.to_string()).await;
+        let right = rows(&reader, sql, MINE, &parameters).await;
+        assert!(!right.is_empty(), "{told}");
+        let unguarded = rows(&owner, &forgetful, MINE, &parameters).await;
+        assert!(unguarded != right, "nothing was forgotten, {told}");
+        let guarded = rows(&reader, &forgetful, MINE, &parameters).await;
+        assert_eq!(guarded, right, "{told}");
+        let wrong = rows(&reader, sql, ANOTHERS, &parameters).await;
+        assert_eq!(wrong, [""; 0], "{told}");
+        enter(&reader, "").await;
+        for sql in [sql, &forgetful] {
+            let seen = rows(&reader, sql, MINE, &parameters).await;
+            assert_eq!(seen, [""; 0], "in no scope, {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_reader_may_read_shows_the_lp_in_scope_alone() {
+    let (database, owner) = busy_sample().await;
+    let reader = database.connect_as_reader().await;
+    let sql = "select c.relname::text, exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'lp_id')
+        from pg_class c
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
+          and has_any_column_privilege('reader', c.oid, 'select')
+        order by 1";
+    let mut of_no_lp = Vec::new();
+    for row in owner.query(sql, &[]).await.expect("the catalogue answers") {
+        let (name, is_of_lps): (String, bool) = (row.get(0), row.get(1));
+        if !is_of_lps {
+            of_no_lp.push(name);
+            continue;
+        }
+        let count = |whose: &str| format!("select count(*) from {name} where {whose}");
+        enter(&reader, &MINE.to_string()).await;
+        let mine = count(&format!("lp_id = {MINE}"));
+        assert!(number(&reader, &mine).await > 0, "{name}");
+        let others = count(&format!("lp_id <> {MINE}"));
+        assert_eq!(number(&reader, &others).await, 0, "{name}");
+        enter(&reader, "").await;
+        let anybodys = count("lp_id is not null");
+        assert_eq!(number(&reader, &anybodys).await, 0, "{name} in no scope");
+    }
+    assert_eq!(of_no_lp, OF_NO_LP);
+    // What runs with its owner's rights is a way through the wall: there is one, and it is for entering.
+    let doors = "select count(*) from pg_proc
+        where prosecdef and prorettype <> 'trigger'::regtype and has_function_privilege('reader', oid, 'execute')";
+    assert_eq!(number(&owner, doors).await, 1);
+}
+
+#[tokio::test]
+async fn every_table_of_lps_is_behind_the_wall_even_for_its_owner() {
+    let database = Database::empty().await;
+    let owner = database.connect().await;
+    let open = "select count(*) from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'lp_id'
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+          and not (c.relrowsecurity and c.relforcerowsecurity)";
+    assert_eq!(number(&owner, open).await, 0);
+}
+
+#[tokio::test]
+async fn a_scope_is_entered_by_whom_it_was_granted_to_and_ends_with_the_transaction() {
+    let database = Database::empty().await;
+    let owner = database.connect().await;
+    let (hers, his) = (
+        insert_lp(&owner, "Hers").await,
+        insert_lp(&owner, "His").await,
+    );
+    grant(&owner, "ada", hers).await;
+    let mut reader = database.connect_as_reader().await;
+    let seen = "select coalesce(sum(lp_id), 0)::bigint from limited_partners";
+    let transaction = reader.transaction().await.expect("a transaction");
+    for (lp_id, expected) in [(hers, hers), (his, 0), (hers, hers), (999_999, 0)] {
+        let sql = "select enter_lp_scope('ada', $1, 60) is not null";
+        let row = transaction.query_one(sql, &[&lp_id]).await;
+        let is_granted: bool = row.expect("it is decided").get(0);
+        assert_eq!(is_granted, expected == lp_id);
+        let row = transaction.query_one(seen, &[]).await;
+        assert_eq!(row.expect("a sum").get::<_, i64>(0), expected);
+    }
+    let sql = "select enter_lp_scope('ada', $1, 60)";
+    let entered = transaction.query_one(sql, &[&hers]).await;
+    entered.expect("it is entered");
+    transaction.commit().await.expect("it is committed");
+    assert_eq!(number(&reader, seen).await, 0);
+}
+
+/// Who claims an LP sees it if it was granted; the connection is free again whatever became of the query.
+#[tokio::test]
+async fn every_query_has_a_transaction_of_its_own_that_ends_even_when_it_fails() {
+    let desk = Desk::empty().await;
+    let lp_id = insert_lp(&desk.client, "An LP").await;
+    grant(&desk.client, "ada", lp_id).await;
+    let connection = desk.reader.db.connection().await.expect("a connection");
+    let claimed = |subject| {
+        let claim = Claim {
+            subject,
+            lp_id: LpId::try_from(lp_id).expect("an id"),
+            ttl: Duration::from_secs(60),
+        };
+        Scoped::claimed(&connection, claim)
+    };
+    let unfinished = "select count(*) from pg_stat_activity
+        where datname = current_database() and usename = 'reader' and state <> 'idle'";
+    for (subject, seen) in [("ada", 1), ("bob", 0), ("ada", 1)] {
+        let scoped = claimed(subject);
+        let rows = scoped.query("select from limited_partners", &[]).await;
+        assert_eq!(rows.expect("it is read").len(), seen, "{subject}");
+        assert_eq!(scoped.grant().is_some(), seen == 1, "{subject}");
+        for failing in ["select 1 / 0", "insert into funds (name) values ('x')"] {
+            let failed = scoped.query(failing, &[]).await;
+            failed.expect_err("it fails");
+            assert_eq!(desk.number(unfinished).await, 0, "{failing}");
+            let left = connection.query("select from limited_partners", &[]).await;
+            assert_eq!(left.expect("it is free again").len(), 0, "{failing}");
+        }
+    }
+}
+
+/// In the cloud the owner is no superuser, whom no policy binds. Were there none for the owner, the views would be empty, and no
+/// step would fail.
+#[tokio::test]
+async fn an_owner_on_whom_the_wall_is_forced_records_and_fills_the_views() {
+    let desk = Desk::of_plain_owner().await;
+    let is_bound = "select count(*) from pg_roles where rolname = current_user and not rolsuper and not rolbypassrls";
+    assert_eq!(desk.number(is_bound).await, 1);
+    let world = World::insert(&desk.client).await;
+    desk.call(&world, 60_000, "2020-01-01").await;
+    desk.settle_owed().await;
+    // What it lost is made again by the same owner.
+    desk.run("drop materialized view lp_performance_latest cascade")
+        .await;
+    let refreshed = refresh_views(&desk.app.db, desk.app.clock, Cause::Nightly, None).await;
+    refreshed.expect("the views are refreshed");
+    for view in [
+        "lp_dashboard_summary",
+        "fund_lp_summary",
+        "lp_performance_latest",
+    ] {
+        let paid_in = format!("select paid_in_cents from {view}");
+        assert_eq!(desk.number(&paid_in).await, 60_000, "{view}");
+    }
+    let drift = count_drift(&desk.app.db, desk.app.clock).await;
+    assert_eq!(drift.expect("it is counted"), 0);
+    let reader = desk.database.connect_in_scope(world.lp_id).await;
+    for view in ["lp_dashboard_summary", "lp_performance_latest"] {
+        let paid_in = format!("select paid_in_cents from {view}_in_scope");
+        assert_eq!(number(&reader, &paid_in).await, 60_000, "{view}");
+    }
+    assert_eq!(
+        number(&reader, "select count(*) from fund_commitment_changes").await,
+        1
+    );
+}
