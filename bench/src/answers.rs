@@ -141,7 +141,7 @@ async fn one_at_a_time(
             floors::select(rig).await?,
         ]);
         for (report, rounds) in questions.iter().zip(&mut rounds) {
-            rounds.push(round_of(rig, report, cached, bare).await?);
+            rounds.push(round_of(rig, report, cached, bare, 1).await?);
         }
     }
     let median = |index: usize| Latency::median(&column(&floor_rounds, index));
@@ -178,16 +178,19 @@ async fn round_of(
     report: &Questions,
     cached: &Arc<Host>,
     bare: &Arc<Host>,
+    callers: usize,
 ) -> Result<[Latency; 4]> {
-    let function = report.function;
-    let events: Vec<Bytes> = events(report);
+    let ask = async |host, events: &[Bytes], from| {
+        ask(host, report.function, events, Some(from), callers).await
+    };
+    let once = events(report);
+    let repeated = repeated(&once, rig.effort.invocations);
     rig.empty_cache().await?;
-    let miss = ask(cached, function, &events, Some(From::DatabaseAfterMiss), 1).await?;
-    let repeated = repeated(&events, rig.effort.invocations);
-    let hit = ask(cached, function, &repeated, Some(From::Cache), 1).await?;
-    let database = ask(bare, function, &repeated, Some(From::Database), 1).await?;
+    let miss = ask(cached, &once, From::DatabaseAfterMiss).await?;
+    let hit = ask(cached, &repeated, From::Cache).await?;
+    let database = ask(bare, &repeated, From::Database).await?;
     touch(rig, &lps(report)).await?;
-    let touched = ask(bare, function, &repeated, Some(From::Database), 1).await;
+    let touched = ask(bare, &repeated, From::Database).await;
     untouch(rig).await?;
     Ok([hit, miss, database, touched?])
 }
@@ -223,37 +226,16 @@ async fn many_at_once(
     answers: &mut [Answers],
 ) -> Result<Latency> {
     say(&format!("Answers, {MANY} callers at once"));
-    rig.empty_cache().await?;
     for (report, answers) in questions.iter().zip(answers) {
-        answers.many = many_of(rig, report, cached, bare).await?;
+        let events = repeated(&events(report), rig.effort.invocations);
+        // Every instance connects and prepares its statements before anything is measured.
+        for host in [cached, bare] {
+            ask(host, report.function, &events, None, MANY).await?;
+        }
+        answers.many = round_of(rig, report, cached, bare, MANY).await?;
     }
     let greeting = greeting(questions, rig.effort.invocations);
     ask(cached, HELLO, &greeting, None, MANY).await
-}
-
-/// One report by many callers: from the cache, after misses, by the database, and by the database with marks.
-async fn many_of(
-    rig: &Rig,
-    report: &Questions,
-    cached: &Arc<Host>,
-    bare: &Arc<Host>,
-) -> Result<[Latency; 4]> {
-    let function = report.function;
-    let (once, repeated) = (
-        events(report),
-        repeated(&events(report), rig.effort.invocations),
-    );
-    // The first time around fills the cache and every instance's prepared statements.
-    ask(cached, function, &repeated, None, MANY).await?;
-    let hit = ask(cached, function, &repeated, Some(From::Cache), MANY).await?;
-    rig.empty_cache().await?;
-    let miss = ask(cached, function, &once, Some(From::DatabaseAfterMiss), MANY).await?;
-    ask(bare, function, &repeated, None, MANY).await?;
-    let database = ask(bare, function, &repeated, Some(From::Database), MANY).await?;
-    touch(rig, &lps(report)).await?;
-    let touched = ask(bare, function, &repeated, Some(From::Database), MANY).await;
-    untouch(rig).await?;
-    Ok([hit, miss, database, touched?])
 }
 
 /// Each question in turn, again and again.

@@ -1,5 +1,8 @@
 //! The figures as a person reads them: Markdown tables, printed after a run and kept in docs/performance.md.
 
+mod facts;
+mod work;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -8,7 +11,6 @@ use anyhow::{Context, Result};
 use local::project_directory;
 
 use crate::cost;
-use crate::facts::HeapFetches;
 use crate::goals::{goals, short};
 use crate::results::Results;
 use crate::statistics::Latency;
@@ -112,9 +114,9 @@ fn write_all(text: &mut String, results: &Results) -> std::fmt::Result {
     write_goals(text, results)?;
     write_answers(text, results)?;
     write_mix(text, results)?;
-    write_ingest(text, results)?;
-    write_night(text, results)?;
-    write_facts(text, results)
+    work::write_ingest(text, results)?;
+    work::write_night(text, results)?;
+    facts::write(text, results)
 }
 
 fn write_goals(text: &mut String, results: &Results) -> std::fmt::Result {
@@ -221,186 +223,6 @@ fn write_mix(text: &mut String, results: &Results) -> std::fmt::Result {
         )?;
     }
     writeln!(text, "| all | | | {:.0} % |", results.mix.hit_rate * 100.0)
-}
-
-fn write_ingest(text: &mut String, results: &Results) -> std::fmt::Result {
-    let ingest = &results.ingest;
-    heading(
-        text,
-        "Recording, two instances, commitments at random",
-        &[
-            "records an event",
-            "messages",
-            "ledger, a second an instance while it records",
-            "settled, a second all in all",
-            "lost or doubled",
-        ],
-    )?;
-    for rate in &ingest.batches {
-        writeln!(
-            text,
-            "| {} | {} | {} | {} | {} |",
-            rate.batch_size,
-            rate.messages,
-            short(rate.ledger_per_second),
-            short(rate.settled_per_second),
-            rate.lost_or_doubled
-        )?;
-    }
-    heading(
-        text,
-        "One activity, from receipt",
-        &["to", "p50 ms", "p95 ms", "p99 ms", "a second"],
-    )?;
-    writeln!(text, "| the right answer | {} |", cells(&ingest.right))?;
-    writeln!(text, "| the settled rate | {} |", cells(&ingest.settled))?;
-    let steady = &ingest.steady;
-    writeln!(
-        text,
-        "\nA stream of {} records a second: {} waiting at its end, worked off in {} s; {} refreshes took {} % of the time. \
-         {} entries lost or doubled. Peak memory {} MiB.",
-        short(steady.offered_per_second),
-        steady.backlog,
-        short(steady.drained_s),
-        steady.refreshes,
-        short(steady.refresh_share * 100.0),
-        steady.lost_or_doubled,
-        short(ingest.peak_mib),
-    )?;
-    let beside = &results.beside;
-    heading(
-        text,
-        "Summaries from the database, beside refreshes",
-        &["", "p50 ms", "p95 ms", "p99 ms", "a second"],
-    )?;
-    writeln!(text, "| calm | {} |", cells(&beside.calm))?;
-    writeln!(
-        text,
-        "| during {} refreshes | {} |",
-        beside.refreshes,
-        cells(&beside.refreshing)
-    )
-}
-
-fn write_night(text: &mut String, results: &Results) -> std::fmt::Result {
-    const FIFTY_MILLION: f64 = 50e6;
-    let night = &results.night;
-    let to_fifty_million = FIFTY_MILLION / results.counts.activities as f64;
-    heading(text, "The night", &["", ""])?;
-    let rows = [
-        (
-            "settle, drift, refresh",
-            format!("{} s", short(night.night_s)),
-        ),
-        (
-            "of which the refresh",
-            format!("{} s", short(night.refresh_s)),
-        ),
-        (
-            "rebuild of all accounts and performance, which were right already",
-            format!("{} s", short(night.rebuild_s)),
-        ),
-        (
-            "snapshots rebuilt a second",
-            short(night.snapshots as f64 / night.rebuild_s),
-        ),
-        (
-            "extrapolated in proportion, not measured: the refresh of 50 million activities",
-            format!("{} s", short(night.refresh_s * to_fifty_million)),
-        ),
-        (
-            "extrapolated in proportion, not measured: their rebuild by one instance",
-            format!("{} min", short(night.rebuild_s * to_fifty_million / 60.0)),
-        ),
-        ("peak memory", format!("{} MiB", short(night.peak_mib))),
-    ];
-    for (what, figure) in rows {
-        writeln!(text, "| {what} | {figure} |")?;
-    }
-    Ok(())
-}
-
-fn write_facts(text: &mut String, results: &Results) -> std::fmt::Result {
-    let facts = &results.facts;
-    heading(
-        text,
-        "What one answer from the database reads",
-        &["report", "statements", "rows", "buffers", "execution ms"],
-    )?;
-    for reads in &facts.reads {
-        let figures = [
-            reads.statements,
-            reads.rows,
-            reads.buffers,
-            reads.execution_ms,
-        ]
-        .map(short);
-        writeln!(text, "| {} | {} |", reads.function, figures.join(" | "))?;
-    }
-    heading(
-        text,
-        "Covering indexes: entries read, rows looked up",
-        &["index", "vacuumed", "after what was recorded"],
-    )?;
-    for (before, after) in facts
-        .heap_fetches
-        .iter()
-        .zip(&results.heap_fetches_after_ingest)
-    {
-        let cell = |at: &HeapFetches| format!("{}, {}", grouped(at.entries), grouped(at.fetched));
-        writeln!(
-            text,
-            "| {} | {} | {} |",
-            before.index,
-            cell(before),
-            cell(after)
-        )?;
-    }
-    heading(
-        text,
-        "Tables and views",
-        &["", "rows", "table MiB", "indexes MiB"],
-    )?;
-    for table in &facts.tables {
-        let sizes = [table.heap_mib, table.indexes_mib].map(short);
-        writeln!(
-            text,
-            "| {} | {} | {} |",
-            table.name,
-            grouped(table.rows),
-            sizes.join(" | ")
-        )?;
-    }
-    heading(text, "Indexes", &["", "MiB", "bytes a row"])?;
-    for index in &facts.indexes {
-        writeln!(
-            text,
-            "| {} | {} | {} |",
-            index.name,
-            short(index.mib),
-            if index.mib < 1.0 {
-                "–".to_owned()
-            } else {
-                short(index.bytes_per_row)
-            }
-        )?;
-    }
-    heading(text, "Partial indexes", &["", "KiB", "KiB over all rows"])?;
-    for partial in &facts.partial {
-        writeln!(
-            text,
-            "| {} | {} | {} |",
-            partial.name,
-            short(partial.kib),
-            short(partial.whole_kib)
-        )?;
-    }
-    let database_mib = short(facts.database_mib);
-    writeln!(
-        text,
-        "\nThe whole database: {database_mib} MiB, {} rows.",
-        grouped(facts.rows)
-    )
 }
 
 /// A title and the head of a table.
