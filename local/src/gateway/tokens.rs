@@ -118,7 +118,7 @@ impl SigningKey {
 
     /// A token by which a subject is let in.
     pub fn token(&self, scope: &TokenScope, subject: &str, ttl_seconds: i64) -> Result<String> {
-        self.sign(&self.id(), &claims(scope, subject, 0, ttl_seconds))
+        self.sign_as_published(&claims(scope, subject, 0, ttl_seconds))
     }
 
     /// A token that is fine but for one flaw.
@@ -127,32 +127,26 @@ impl SigningKey {
         let other = "https://somebody-else.example".to_owned();
         let good = claims(scope, subject, 0, HOUR);
         match flaw {
-            Flaw::Expired => self.sign(&self.id(), &claims(scope, subject, -2 * HOUR, HOUR)),
-            Flaw::NotYetValid => self.sign(&self.id(), &claims(scope, subject, HOUR, HOUR)),
-            Flaw::WrongIssuer => self.sign(
-                &self.id(),
-                &claims(
-                    &TokenScope {
-                        issuer: other,
-                        ..scope.clone()
-                    },
-                    subject,
-                    0,
-                    HOUR,
-                ),
-            ),
-            Flaw::WrongAudience => self.sign(
-                &self.id(),
-                &claims(
-                    &TokenScope {
-                        audience: other,
-                        ..scope.clone()
-                    },
-                    subject,
-                    0,
-                    HOUR,
-                ),
-            ),
+            Flaw::Expired => self.sign_as_published(&claims(scope, subject, -2 * HOUR, HOUR)),
+            Flaw::NotYetValid => self.sign_as_published(&claims(scope, subject, HOUR, HOUR)),
+            Flaw::WrongIssuer => self.sign_as_published(&claims(
+                &TokenScope {
+                    issuer: other,
+                    ..scope.clone()
+                },
+                subject,
+                0,
+                HOUR,
+            )),
+            Flaw::WrongAudience => self.sign_as_published(&claims(
+                &TokenScope {
+                    audience: other,
+                    ..scope.clone()
+                },
+                subject,
+                0,
+                HOUR,
+            )),
             Flaw::WrongKey => Self::generate()?.sign(&self.id(), &good),
             Flaw::UnknownKey => self.sign("unknown", &good),
             Flaw::Unsigned => Ok(format!(
@@ -172,16 +166,20 @@ impl SigningKey {
                 )?)
             }
             Flaw::Truncated => {
-                let mut token = self.sign(&self.id(), &good)?;
+                let mut token = self.sign_as_published(&good)?;
                 token.truncate(token.len() - 8);
                 Ok(token)
             }
             Flaw::Oversized => {
                 let mut padded = good;
                 padded["padding"] = "x".repeat(LONGEST_TOKEN_BYTES).into();
-                self.sign(&self.id(), &padded)
+                self.sign_as_published(&padded)
             }
         }
+    }
+
+    fn sign_as_published(&self, claims: &Value) -> Result<String> {
+        self.sign(&self.id(), claims)
     }
 
     fn sign(&self, key_id: &str, claims: &Value) -> Result<String> {
