@@ -34,6 +34,29 @@ async fn call(desk: &Desk, world: &World, date: &str) {
     desk.settle(world.lp_id).await;
 }
 
+/// A desk and a queue of its own, and an LP whose call nothing has shown yet.
+struct Marked {
+    desk: Desk,
+    queues: Queues,
+    queue: Queue,
+    world: World,
+}
+
+impl Marked {
+    async fn set_up() -> Self {
+        let (desk, queues) = (Desk::empty().await, Queues::create().await);
+        let queue = queues.sender().await;
+        let world = World::insert(&desk.client).await;
+        call(&desk, &world, "2020-01-01").await;
+        Self {
+            desk,
+            queues,
+            queue,
+            world,
+        }
+    }
+}
+
 #[tokio::test]
 async fn at_most_one_request_is_outstanding_and_one_whose_message_was_lost_is_sent_again() {
     let (desk, queues) = (Desk::empty().await, Queues::create().await);
@@ -50,27 +73,22 @@ async fn at_most_one_request_is_outstanding_and_one_whose_message_was_lost_is_se
         messages[0].body(),
         Some(r#"{"schema":"lp-reporting/views/1"}"#)
     );
-    desk.client
-        .batch_execute(
-            "update view_refreshes set due_at = clock_timestamp() - interval '61 seconds'",
-        )
-        .await
-        .expect("time passes");
+    desk.run("update view_refreshes set due_at = clock_timestamp() - interval '61 seconds'")
+        .await;
     assert!(request(&desk, &queue).await);
     assert_eq!(desk.number(OUTSTANDING).await, 1);
 }
 
 #[tokio::test]
 async fn requests_are_due_so_late_that_refreshing_keeps_to_its_share() {
-    let (desk, queues) = (Desk::empty().await, Queues::create().await);
-    let queue = queues.sender().await;
-    let world = World::insert(&desk.client).await;
-    call(&desk, &world, "2020-01-01").await;
-    desk.client
-        .batch_execute("insert into view_refreshes (cause, started_at, finished_at, as_of_date)
-                        values ('activity', clock_timestamp() - interval '10 seconds', clock_timestamp(), current_date)")
-        .await
-        .expect("there was a refresh");
+    let Marked {
+        desk,
+        queues: _queues,
+        queue,
+        ..
+    } = Marked::set_up().await;
+    desk.run("insert into view_refreshes (cause, started_at, finished_at, as_of_date)
+                        values ('activity', clock_timestamp() - interval '10 seconds', clock_timestamp(), current_date)").await;
     assert!(request(&desk, &queue).await);
     // Ten seconds of work are a twentieth of two hundred.
     let seconds = "select round(extract(epoch from due_at - requested_at))::bigint from view_refreshes where started_at is null";
@@ -80,17 +98,16 @@ async fn requests_are_due_so_late_that_refreshing_keeps_to_its_share() {
 
 #[tokio::test]
 async fn what_is_asked_for_during_a_refresh_keeps_to_the_share_as_well() {
-    let (desk, queues) = (Desk::empty().await, Queues::create().await);
-    let queue = queues.sender().await;
-    let world = World::insert(&desk.client).await;
-    call(&desk, &world, "2020-01-01").await;
+    let Marked {
+        desk,
+        queues: _queues,
+        queue,
+        ..
+    } = Marked::set_up().await;
     // The last one, of ten seconds, was long ago; the next began a second ago and takes nine more.
-    desk.client
-        .batch_execute("insert into view_refreshes (cause, started_at, finished_at, as_of_date)
+    desk.run("insert into view_refreshes (cause, started_at, finished_at, as_of_date)
                         values ('activity', clock_timestamp() - interval '910 seconds', clock_timestamp() - interval '900 seconds', current_date);
-                        insert into view_refreshes (cause, started_at) values ('activity', clock_timestamp() - interval '1 second')")
-        .await
-        .expect("a refresh is under way");
+                        insert into view_refreshes (cause, started_at) values ('activity', clock_timestamp() - interval '1 second')").await;
     assert!(request(&desk, &queue).await);
     let due_in_seconds = "select extract(epoch from due_at - clock_timestamp())::bigint from view_refreshes where started_at is null";
     let due_in_seconds = desk.number(due_in_seconds).await;
@@ -121,10 +138,12 @@ async fn the_message_of_a_request_refreshes_and_a_stray_one_does_nothing() {
 
 #[tokio::test]
 async fn a_request_that_meets_another_refresh_is_put_off() {
-    let (desk, queues) = (Desk::empty().await, Queues::create().await);
-    let queue = queues.sender().await;
-    let world = World::insert(&desk.client).await;
-    call(&desk, &world, "2020-01-01").await;
+    let Marked {
+        desk,
+        queues,
+        queue,
+        ..
+    } = Marked::set_up().await;
     assert!(request(&desk, &queue).await);
     queues.take_all(&queues.queue_url).await;
     let other = desk.database.connect().await;
@@ -145,11 +164,8 @@ async fn messages_that_come_before_their_request_is_due_do_nothing() {
     let (desk, queues) = (Desk::empty().await, Queues::create().await);
     let queue = queues.sender().await;
     let world = World::insert(&desk.client).await;
-    desk.client
-        .batch_execute("insert into view_refreshes (cause, started_at, finished_at, as_of_date)
-                        values ('activity', clock_timestamp() - interval '10 seconds', clock_timestamp(), current_date)")
-        .await
-        .expect("there was a refresh");
+    desk.run("insert into view_refreshes (cause, started_at, finished_at, as_of_date)
+                        values ('activity', clock_timestamp() - interval '10 seconds', clock_timestamp(), current_date)").await;
     for month in 1..=6 {
         call(&desk, &world, &format!("2020-0{month}-01")).await;
         request(&desk, &queue).await;
@@ -159,21 +175,19 @@ async fn messages_that_come_before_their_request_is_due_do_nothing() {
     assert_eq!(desk.number(begun).await, 1);
     assert_eq!(desk.number(OUTSTANDING).await, 1);
     assert_eq!(queues.delayed().await, 1, "only the request's own message");
-    desk.client
-        .batch_execute(
-            "update view_refreshes set due_at = clock_timestamp() where started_at is null",
-        )
-        .await
-        .expect("time passes");
+    desk.run("update view_refreshes set due_at = clock_timestamp() where started_at is null")
+        .await;
     assert!(serve(&desk, &queue).await);
 }
 
 #[tokio::test]
 async fn a_message_without_a_request_asks_for_a_refresh_where_something_is_marked() {
-    let (desk, queues) = (Desk::empty().await, Queues::create().await);
-    let queue = queues.sender().await;
-    let world = World::insert(&desk.client).await;
-    call(&desk, &world, "2020-01-01").await;
+    let Marked {
+        desk,
+        queues,
+        queue,
+        ..
+    } = Marked::set_up().await;
     assert!(!serve(&desk, &queue).await);
     assert_eq!(desk.number(OUTSTANDING).await, 1);
     assert_eq!(queues.take_all(&queues.queue_url).await.len(), 1);
@@ -181,17 +195,17 @@ async fn a_message_without_a_request_asks_for_a_refresh_where_something_is_marke
 
 #[tokio::test]
 async fn a_refresh_begins_when_recording_has_paused() {
-    let (desk, queues) = (Desk::empty().await, Queues::create().await);
-    let queue = queues.sender().await;
-    let world = World::insert(&desk.client).await;
-    call(&desk, &world, "2020-01-01").await;
+    let Marked {
+        desk,
+        queues: _queues,
+        queue,
+        ..
+    } = Marked::set_up().await;
     assert!(request(&desk, &queue).await);
-    desk.client
-        .batch_execute(
-            "create table last_mark as select max(marked_at) as marked_at from touched_commitments",
-        )
-        .await
-        .expect("the last mark is remembered");
+    desk.run(
+        "create table last_mark as select max(marked_at) as marked_at from touched_commitments",
+    )
+    .await;
     assert!(serve(&desk, &queue).await);
     let paused = "select (extract(epoch from max(r.started_at) - max(m.marked_at)) * 1000)::bigint from view_refreshes r, last_mark m";
     let paused_ms = desk.number(paused).await;
@@ -200,10 +214,12 @@ async fn a_refresh_begins_when_recording_has_paused() {
 
 #[tokio::test]
 async fn what_is_marked_during_a_refresh_is_asked_for_at_its_end() {
-    let (desk, queues) = (Desk::empty().await, Queues::create().await);
-    let queue = queues.sender().await;
-    let world = World::insert(&desk.client).await;
-    call(&desk, &world, "2020-01-01").await;
+    let Marked {
+        desk,
+        queues,
+        queue,
+        world,
+    } = Marked::set_up().await;
     assert!(request(&desk, &queue).await);
     queues.take_all(&queues.queue_url).await;
     let blocker = desk.database.connect().await;
