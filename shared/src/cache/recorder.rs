@@ -1,7 +1,7 @@
 //! The recorder's side: close the tags of what is about to change, open them for new tokens afterwards. A recorder asks
 //! whatever the breaker says: what it does not reach here stays stale.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -26,15 +26,20 @@ const COMMANDS_AT_ONCE: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Closure {
     recorder: Token,
-    changes: Vec<(LpId, TagSet)>,
+    changes: BTreeMap<LpId, TagSet>,
 }
 
 impl Closure {
     /// A recorder's changes, tags by LP. Nothing is closed yet.
     pub fn new(changes: impl IntoIterator<Item = (LpId, TagSet)>) -> Self {
+        let mut all = BTreeMap::<LpId, TagSet>::new();
+        for (lp_id, tags) in changes {
+            let of_lp = all.entry(lp_id).or_default();
+            *of_lp = of_lp.union(tags);
+        }
         Self {
             recorder: Token::random(),
-            changes: changes.into_iter().collect(),
+            changes: all,
         }
     }
 }
@@ -64,46 +69,81 @@ impl Cache {
         self.send_all(closure, scripts::open).await
     }
 
-    /// Sends the script for every LP, also after it has failed for some: of a cluster only a part may be away. A lost
-    /// connection to a single node is the end for all, and not waited for again while LPs are locked.
+    /// Sends the script for every LP, also after it has failed for some: of a cluster only a part may be away. While the
+    /// client finds out which, commands to the other parts run out of time too; so what failed is sent again for as long
+    /// as that reaches someone. A lost connection to a single node is the end for all, and not waited for again while LPs
+    /// are locked.
     async fn send_all(
         &self,
         closure: &Closure,
         script: fn(&[String], Token) -> Cmd,
     ) -> Result<(), Unreached> {
-        let Self(inner) = self;
-        let commands = closure.changes.iter().map(|&(lp_id, tags)| {
-            let keys = Keys::new(&inner.prefix, lp_id);
-            let tags: Vec<String> = tags.iter().map(|tag| keys.tag(tag)).collect();
-            (lp_id, script(&tags, closure.recorder))
-        });
-        let mut outcomes = stream::iter(commands)
-            .map(|(lp_id, command)| async move {
-                let ran = inner.connection.run::<Value>(&command, COMMAND_TIMEOUT);
-                (lp_id, ran.await)
-            })
-            .buffer_unordered(COMMANDS_AT_ONCE);
-        let mut lp_ids: BTreeSet<LpId> = closure.changes.iter().map(|&(lp_id, _)| lp_id).collect();
+        let mut left = closure.changes.clone();
         let mut first_failure = None;
         let sent = timeout(CLOSURE_TIMEOUT, async {
-            while let Some((lp_id, outcome)) = outcomes.next().await {
-                let Err(error) = outcome else {
-                    lp_ids.remove(&lp_id);
-                    continue;
-                };
-                let is_the_end = !inner.connection.is_cluster() && blames_link(&error);
-                first_failure.get_or_insert(error);
-                if is_the_end {
+            loop {
+                let left_before = left.len();
+                let commands = self.commands(closure.recorder, &left, script);
+                if let Err(error) = self.send_once(commands, &mut left).await {
+                    first_failure.get_or_insert(error);
+                }
+                let reached_some = left.len() < left_before;
+                if left.is_empty() || !reached_some || !self.0.connection.is_cluster() {
                     break;
                 }
             }
         });
-        // What the time did not suffice for is in the list still.
+        // What the time did not suffice for is left still.
         let _ = sent.await;
-        if lp_ids.is_empty() {
+        if left.is_empty() {
             return Ok(());
         }
-        let error = first_failure.unwrap_or(Error::RedisTimeout);
-        Err(Unreached { lp_ids, error })
+        Err(Unreached {
+            lp_ids: left.into_keys().collect(),
+            error: first_failure.unwrap_or(Error::RedisTimeout),
+        })
+    }
+
+    fn commands(
+        &self,
+        recorder: Token,
+        changes: &BTreeMap<LpId, TagSet>,
+        script: fn(&[String], Token) -> Cmd,
+    ) -> Vec<(LpId, Cmd)> {
+        let Self(inner) = self;
+        let commands = changes.iter().map(|(&lp_id, tags)| {
+            let keys = Keys::new(&inner.prefix, lp_id);
+            let tags: Vec<String> = tags.iter().map(|tag| keys.tag(tag)).collect();
+            (lp_id, script(&tags, recorder))
+        });
+        commands.collect()
+    }
+
+    /// Sends each command once and takes the LPs it reached off those that are left; the first failure of possibly several.
+    async fn send_once(
+        &self,
+        commands: Vec<(LpId, Cmd)>,
+        left: &mut BTreeMap<LpId, TagSet>,
+    ) -> Result<(), Error> {
+        let connection = &self.0.connection;
+        let mut outcomes = stream::iter(commands)
+            .map(|(lp_id, command)| async move {
+                let ran = connection.run::<Value>(&command, COMMAND_TIMEOUT);
+                (lp_id, ran.await)
+            })
+            .buffer_unordered(COMMANDS_AT_ONCE);
+        let mut first_failure = Ok(());
+        while let Some((lp_id, outcome)) = outcomes.next().await {
+            let Err(error) = outcome else {
+                left.remove(&lp_id);
+                continue;
+            };
+            let is_the_end = !connection.is_cluster() && blames_link(&error);
+            first_failure = first_failure.and(Err(error));
+            if is_the_end {
+                break;
+            }
+        }
+        first_failure
     }
 }
