@@ -25,6 +25,15 @@ pub struct Feed {
     today: NaiveDate,
 }
 
+/// Which commitments a feed writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commitments {
+    /// All over the database.
+    All,
+    /// Those of the LPs that are alike at every size.
+    Alike,
+}
+
 /// A commitment that is written to.
 #[derive(Debug, Clone)]
 pub struct Commitment {
@@ -47,12 +56,14 @@ pub struct Sent {
 }
 
 impl Feed {
-    /// A feed for commitments all over the database.
-    pub async fn open(owner: &Client) -> Result<Self> {
+    /// A feed for some commitments.
+    pub async fn open(owner: &Client, commitments: Commitments) -> Result<Self> {
         let sql = "select c.commitment_id, c.lp_id, c.fund_id, f.currency
-                   from lp_fund_commitments c join funds f on f.fund_id = c.fund_id
+                   from lp_fund_commitments c join funds f on f.fund_id = c.fund_id join limited_partners l on l.lp_id = c.lp_id
+                   where $2 or l.name like 'Alike %'
                    order by hashint8(c.commitment_id), c.commitment_id limit $1";
-        let rows = owner.query(sql, &[&COMMITMENTS]).await?;
+        let all = commitments == Commitments::All;
+        let rows = owner.query(sql, &[&COMMITMENTS, &all]).await?;
         let now = Utc::now();
         Ok(Self {
             run: format!("bench-{}", now.timestamp_millis()),

@@ -40,7 +40,8 @@ pub async fn select(rig: &Rig) -> Result<Latency> {
     alone(move || selects(url)).await
 }
 
-async fn alone<F, W>(work: F) -> Result<Latency>
+/// Runs it on a thread and a runtime of its own.
+pub async fn alone<F, W>(work: F) -> Result<Latency>
 where
     F: FnOnce() -> W + Send + 'static,
     W: Future<Output = Result<Latency>>,

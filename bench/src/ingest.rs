@@ -8,18 +8,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use axum::body::Bytes;
-use local::host::{Host, Invoke};
-use local::poller::{Poller, sqs_event};
-use local::queue::{MemoryQueue, Message, Queue};
+use local::host::Host;
+use local::poller::Poller;
+use local::queue::{MemoryQueue, Queue};
 use local::template::QueueSource;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::feed::{Feed, queue};
-use crate::questions::{event, plain};
-use crate::rig::{Cast, Rig, Way, invoke, say};
+use crate::feed::{Commitments, Feed, queue};
+use crate::rig::{Cast, Rig, Way, say};
+use crate::singles;
 use crate::statistics::Latency;
 
 /// Records of one event, and what share of the most messages is sent in such events.
@@ -30,8 +29,6 @@ const INSTANCES: usize = 2;
 const WINDOW: Duration = Duration::from_millis(50);
 /// What one filling may take.
 const DRAIN_LIMIT: Duration = Duration::from_secs(300);
-/// What a single activity may take to show.
-const SINGLE_LIMIT: Duration = Duration::from_secs(10);
 /// The steady stream: records a second.
 const STEADY_PER_SECOND: u64 = 300;
 const TICK: Duration = Duration::from_millis(100);
@@ -89,7 +86,7 @@ pub async fn measure(rig: &Rig) -> Result<Ingest> {
     let host = rig
         .host(Cast {
             name: "ingest",
-            functions: &["activity-refresh", "summary"],
+            functions: &["activity-refresh", "summary", "nightly-refresh"],
             instances: INSTANCES,
             way: Way::Plain,
         })
@@ -100,8 +97,8 @@ pub async fn measure(rig: &Rig) -> Result<Ingest> {
 }
 
 async fn measure_with(rig: &Rig, host: &Arc<Host>) -> Result<Ingest> {
-    let mut feed = Feed::open(&rig.owner).await?;
-    let (right, settled) = singles(rig, host, &mut feed).await?;
+    let (right, settled) = singles::measure(rig, host).await?;
+    let mut feed = Feed::open(&rig.owner, Commitments::All).await?;
     let mut batches = Vec::new();
     for (batch_size, part) in BATCHES {
         let messages = rig.effort.messages / part;
@@ -173,89 +170,6 @@ async fn drain(queue: &MemoryQueue, limit: Duration) -> Result<()> {
         sleep(Duration::from_millis(1)).await;
     }
     Ok(())
-}
-
-/// One activity at a time, each followed until the summary shows it, and shows it settled.
-async fn singles(rig: &Rig, host: &Arc<Host>, feed: &mut Feed) -> Result<(Latency, Latency)> {
-    say("Single activities");
-    let (mut right, mut settled) = (Vec::new(), Vec::new());
-    let begun = Instant::now();
-    for number in 0..=rig.effort.singles {
-        let (to_right, to_settled) = single(host, feed).await?;
-        // The first connects and prepares.
-        if number > 0 {
-            right.push(to_right);
-            settled.push(to_settled);
-        }
-    }
-    rig.owner
-        .batch_execute("delete from touched_commitments")
-        .await?;
-    let elapsed = begun.elapsed();
-    Ok((Latency::of(right, elapsed), Latency::of(settled, elapsed)))
-}
-
-async fn single(host: &Arc<Host>, feed: &mut Feed) -> Result<(Duration, Duration)> {
-    let commitment = feed.any_commitment();
-    let question = plain(&event(
-        "summary",
-        commitment.lp_id,
-        commitment.fund_id,
-        &[],
-    )?)?;
-    let before = paid_in_cents(&invoke(host, "summary", &question).await?)?.0;
-    let (_, body) = feed.activity(&commitment);
-    let expected = before + body["amountCents"].as_i64().context("an amount")?;
-    let delivery = delivery(&body);
-    let start = Instant::now();
-    let recording = tokio::spawn({
-        let host = Arc::clone(host);
-        async move { host.invoke("activity-refresh", delivery).await }
-    });
-    let mut right = None;
-    let settled = loop {
-        let (paid_in_cents, is_pending) =
-            paid_in_cents(&invoke(host, "summary", &question).await?)?;
-        let elapsed = start.elapsed();
-        ensure!(elapsed < SINGLE_LIMIT, "an activity does not show");
-        if paid_in_cents == expected {
-            right.get_or_insert(elapsed);
-            if !is_pending {
-                break elapsed;
-            }
-        }
-    };
-    let answer: Value = serde_json::from_slice(&recording.await??)?;
-    let failures = answer["batchItemFailures"].as_array();
-    ensure!(failures.is_none_or(Vec::is_empty), "refused: {answer}");
-    Ok((right.unwrap_or(settled), settled))
-}
-
-/// All currencies together, and whether any rate is pending.
-fn paid_in_cents(answer: &Value) -> Result<(i64, bool)> {
-    let body = answer["body"].as_str().context("an answer without body")?;
-    let body: Value = serde_json::from_str(body)?;
-    let totals = body["totals"].as_array().context("no totals")?;
-    let is_pending = totals.iter().any(|total| {
-        let flags = total["flags"].as_array();
-        flags.is_some_and(|flags| flags.contains(&json!("IRR_PENDING")))
-    });
-    let paid_in = totals
-        .iter()
-        .filter_map(|total| total["paidInCents"].as_i64());
-    Ok((paid_in.sum(), is_pending))
-}
-
-/// An event of one message that no queue has.
-fn delivery(body: &Value) -> Bytes {
-    let message = Message {
-        id: "single".to_owned(),
-        receipt_handle: String::new(),
-        body: body.to_string(),
-        md5_of_body: String::new(),
-        attributes: vec![("ApproximateReceiveCount".to_owned(), "1".to_owned())],
-    };
-    Bytes::from(sqs_event(&[message], "arn:aws:sqs:us-east-1:000000000000:none").to_string())
 }
 
 /// A steady stream, with the requests for refreshes going over the real queue.

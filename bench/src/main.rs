@@ -16,8 +16,10 @@ mod refresh;
 mod report;
 mod results;
 mod rig;
+mod singles;
 mod start;
 mod statistics;
+mod wall;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -116,6 +118,7 @@ async fn measure(rig: &Rig) -> Result<Results> {
     let (_, summary) = questions[0].events.first().context("no LPs")?;
     let facts = facts::collect(rig, &questions).await?;
     let found = answers::measure(rig, &questions).await?;
+    let wall = wall::measure(rig).await?;
     let start = start::measure(rig, summary).await?;
     let mix = mix::measure(rig).await?;
     let service_ms = found.answers[0].database.p50_ms;
@@ -128,6 +131,7 @@ async fn measure(rig: &Rig) -> Result<Results> {
         size: size_name(rig.size),
         counts: counts(rig).await?,
         found,
+        wall,
         start,
         mix,
         facts,

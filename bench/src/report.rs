@@ -205,7 +205,19 @@ fn write_starts(text: &mut String, results: &Results) -> std::fmt::Result {
         &["", "p50 ms", "p95 ms", "p99 ms", "a second"],
     )?;
     writeln!(text, "| hello | {} |", cells(&start.hello))?;
-    writeln!(text, "| summary | {} |", cells(&start.summary))
+    writeln!(text, "| summary | {} |", cells(&start.summary))?;
+    let wall = &results.wall;
+    heading(
+        text,
+        "The summary's statement, with and without the second wall",
+        &["", "p50 ms", "p95 ms", "p99 ms", "a second"],
+    )?;
+    writeln!(
+        text,
+        "| by the owner, without it | {} |",
+        cells(&wall.without)
+    )?;
+    writeln!(text, "| by a reader, behind it | {} |", cells(&wall.behind))
 }
 
 fn write_mix(text: &mut String, results: &Results) -> std::fmt::Result {

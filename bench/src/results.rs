@@ -15,6 +15,7 @@ use crate::nightly::Night;
 use crate::refresh::Beside;
 use crate::rig::Rig;
 use crate::start::Start;
+use crate::wall::Wall;
 
 /// A run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct Results {
     pub counts: Counts,
     /// The reports.
     pub found: Found,
+    /// Row-level security.
+    #[serde(default)]
+    pub wall: Wall,
     /// Starting.
     pub start: Start,
     /// The hit rate.
