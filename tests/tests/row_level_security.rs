@@ -43,7 +43,7 @@ struct Statement {
     parameters: String,
 }
 
-/// Every report's statement, with parameters that lead through each of its branches. `fund` is one in which both LPs are.
+/// Every report's statement, with parameters that lead through each of its branches. `fund` is one in which both LPs are, and which holds something.
 fn statements(fund: i64) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut add = |sql, parameters: String| statements.push(Statement { sql, parameters });
@@ -60,10 +60,13 @@ fn statements(fund: i64) -> Vec<Statement> {
             include_str!("../../shared/src/reports/fund_performance.sql"),
             format!("'{day}', {fund}"),
         );
-        for one_fund in ["null".to_owned(), fund.to_string()] {
+        for funds in [
+            format!("0, {}, 0, 0, 101, null", i64::MAX),
+            format!("{fund}, {fund}, 0, 0, 101, {fund}"),
+        ] {
             add(
                 include_str!("../../shared/src/reports/holdings.sql"),
-                format!("'{day}', 0, {}, 0, 0, 101, {one_fund}", i64::MAX),
+                format!("'{day}', {funds}"),
             );
         }
     }
@@ -139,7 +142,10 @@ async fn a_report_that_forgets_its_lp_shows_the_one_in_scope_and_no_other() {
     unmarked.expect("marks go");
     let sql = format!(
         "select a.fund_id from lp_fund_commitments a join lp_fund_commitments b on b.fund_id = a.fund_id
-         where a.lp_id = {MINE} and b.lp_id = {ANOTHERS} order by a.commitment_date limit 1"
+         where a.lp_id = {MINE} and b.lp_id = {ANOTHERS}
+           and exists (select from fund_investments i
+                       where i.fund_id = a.fund_id and i.investment_date < '2023-05-17' and i.exit_date is null)
+         order by a.commitment_date limit 1"
     );
     let fund = number(&owner, &sql).await;
     let reader = database.connect_as_reader().await;

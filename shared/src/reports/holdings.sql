@@ -13,7 +13,8 @@ with known as (
      limit 1)
 ),
 -- Its commitments in force, from the view while it is right for this LP and day, else from its definition. The choice is a
--- one-time filter below, so the branch not taken is never run.
+-- one-time filter below, so the branch not taken is never run. All funds and one have a branch each: with both bounds in one, a plan
+-- would expect hardly any fund, and read the investments of all of them before it sorts; so it stops when the page is full.
 reading as materialized (
     select view_is_current
     from reading_at($1::bigint, $2::date)
@@ -21,7 +22,11 @@ reading as materialized (
 commitment as (
     select fund_id, commitment_cents
     from lp_performance_latest_in_scope
-    where lp_id = $1::bigint and fund_id between $3::bigint and $4::bigint and (select view_is_current from reading)
+    where lp_id = $1::bigint and $8::bigint is null and fund_id >= $3::bigint and (select view_is_current from reading)
+    union all
+    select fund_id, commitment_cents
+    from lp_performance_latest_in_scope
+    where lp_id = $1::bigint and fund_id = $8::bigint and (select view_is_current from reading)
     union all
     select fund_id, commitment_cents
     from commitment_positions_at($2::date)
