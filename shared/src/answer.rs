@@ -1,11 +1,12 @@
 //! How a report is answered, the same way for every one: parse, look in the cache, else ask the database who may see it
-//! and what it says in one round trip, plant the finished answer, respond.
+//! and what it says in one round trip, plant the finished answer, note who looked, respond.
 
 use chrono::{DateTime, Utc};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 
 use crate::access::{Claim, Grant, Scoped, load_grant};
+use crate::access_log::{Look, Outcome};
 use crate::app::App;
 use crate::cache::{Finding, Place, ReportName, Turn};
 use crate::db::{Connection, Read};
@@ -49,7 +50,7 @@ pub async fn answer<R: Report>(
 ) -> Response<Body> {
     // One instant for the whole request: its date is the as-of date, and an answer has only one.
     let now = app.clock.now();
-    let outcome = async {
+    let answered = async {
         let subject = http::subject(&request).ok_or(Problem::Unauthenticated)?;
         let report = http::parse(&request, now.date_naive(), names, read)?;
         let accepts_gzip = http::accepts_gzip(request.headers());
@@ -62,9 +63,30 @@ pub async fn answer<R: Report>(
         .answer(now)
         .await
     };
-    match outcome.await {
+    let answered = answered.await;
+    if let Some(outcome) = outcome_of(&answered) {
+        app.access_log.note(Look {
+            subject: http::subject(&request).map(str::to_owned),
+            lp_id: http::id_in_path(&request, "lpId"),
+            fund_id: http::id_in_path(&request, "fundId"),
+            route: R::NAME.slug(),
+            outcome,
+            request_id: http::request_id(&request).to_owned(),
+        });
+    }
+    match answered {
         Ok((content, origin)) => http::respond(&request, content, origin),
         Err(problem) => problem.into_response(),
+    }
+}
+
+/// What came of a look; nothing where there was none, because the request was not understood or could not be answered.
+fn outcome_of<T>(answered: &Result<T, Problem>) -> Option<Outcome> {
+    match answered {
+        Ok(_) => Some(Outcome::Allowed),
+        Err(Problem::NotFound) => Some(Outcome::NotFound),
+        Err(Problem::Denied | Problem::Unauthenticated) => Some(Outcome::Denied),
+        Err(Problem::InvalidParameters(_) | Problem::Failure(_)) => None,
     }
 }
 
@@ -115,7 +137,7 @@ impl<R: Report> Question<'_, R> {
     /// The answer was in the cache, but not whether this subject may see it.
     async fn resolve_grant(&self, place: &Place) -> Result<(), Problem> {
         let read = GrantRead(self.claim());
-        let grant = self.app.db.read(&read).await?.ok_or(Problem::NotFound)?;
+        let grant = self.app.db.read(&read).await?.ok_or(Problem::Denied)?;
         self.app.cache.keep_grant(place, grant.believed_until).await;
         Ok(())
     }
@@ -140,7 +162,8 @@ impl<R: Report> Question<'_, R> {
             .await;
         let (plain, grant) = match loaded
             .map_err(Problem::from)
-            .and_then(|found| found.ok_or(Problem::NotFound))
+            .and_then(|found| found.ok_or(Problem::Denied))
+            .and_then(|(answer, grant)| Ok((answer.ok_or(Problem::NotFound)?, grant)))
         {
             Ok((answer, grant)) => (written::<R>(&answer), grant),
             Err(problem) => (Err(problem), None),
@@ -179,14 +202,15 @@ impl Read for GrantRead<'_> {
     }
 }
 
-/// The answer and, unless the cache knew it, the grant: both in one round trip. Without either there is nothing to see.
+/// The answer, if there is one, and, unless the cache knew it, the grant: both in one round trip. Nothing for whom it was not
+/// granted to.
 struct AnswerRead<'a, R> {
     question: &'a Question<'a, R>,
     granted: bool,
 }
 
 impl<R: Report> Read for AnswerRead<'_, R> {
-    type Output = Option<(R::Answer, Option<Grant>)>;
+    type Output = Option<(Option<R::Answer>, Option<Grant>)>;
 
     async fn read(&self, db: &Connection) -> Result<Self::Output, Error> {
         let Question { report, .. } = self.question;
@@ -199,6 +223,6 @@ impl<R: Report> Read for AnswerRead<'_, R> {
         let grant = scoped.grant();
         // The first wall: what was found is told only to whom it was granted, whatever the second let through.
         let may_see = self.granted || grant.is_some();
-        Ok(answer.filter(|_| may_see).map(|answer| (answer, grant)))
+        Ok(may_see.then_some((answer, grant)))
     }
 }

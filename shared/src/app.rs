@@ -1,7 +1,15 @@
-//! What a function holds between two events: the database, the cache, the clock, and how long a grant is believed.
+//! What a function holds between two events: the database, the cache, the clock, how long a grant is believed, and the log of who
+//! looked; and how the functions that answer HTTP are run with it.
+
+use std::convert::Infallible;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use lambda_http::lambda_runtime::layers::TracingLayer;
+use lambda_http::tower::util::ThenLayer;
+use lambda_http::{Body, Request, Response, service_fn};
+
+use crate::access_log::AccessLog;
 use crate::cache::Cache;
 use crate::config::{AccessConfig, ClockConfig, DatabaseConfig, Environment, RedisConfig};
 use crate::db::Database;
@@ -18,6 +26,8 @@ pub struct App {
     pub clock: Clock,
     /// How long a grant is believed.
     pub access: AccessConfig,
+    /// Who looked at what.
+    pub access_log: AccessLog,
 }
 
 impl App {
@@ -40,12 +50,40 @@ impl App {
 
     /// As [`App::from_env`], with the variables given.
     pub fn from_environment(environment: &Environment) -> Result<Self, Error> {
+        let db = Database::new(&DatabaseConfig::read(environment)?)?;
         Ok(Self {
-            db: Database::new(&DatabaseConfig::read(environment)?)?,
+            access_log: AccessLog::new(db.clone()),
+            db,
             cache: Cache::new(&RedisConfig::read(environment)?)?,
             clock: Clock::new(ClockConfig::read(environment)?),
             access: AccessConfig::read(environment)?,
         })
+    }
+
+    /// Answers requests as a Lambda function until the environment ends it.
+    ///
+    /// Who looked is recorded after the answer is sent, which therefore does not wait for it, and before the next event is asked
+    /// for, until when the platform does not freeze the process.
+    pub async fn serve<H, F>(self, handler: H) -> Result<(), lambda_http::Error>
+    where
+        H: Fn(&'static Self, Request) -> F + Send + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        // It is needed for as long as the process lives.
+        let app: &'static Self = Box::leak(Box::new(self));
+        let service = service_fn(move |request| {
+            let response = handler(app, request);
+            async { Ok::<_, Infallible>(response.await) }
+        });
+        let then_record = ThenLayer::new(move |sent| async move {
+            app.access_log.record().await;
+            sent
+        });
+        lambda_http::runtime(service)
+            .layer(then_record)
+            .layer(TracingLayer::new())
+            .run()
+            .await
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the functions have in common: finance, SQL, caching and the two edges, HTTP and SQS.
 
 pub mod access;
+pub mod access_log;
 pub mod answer;
 pub mod app;
 pub mod batch;

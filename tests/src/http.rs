@@ -1,4 +1,4 @@
-//! Requests as the gateway would make them, for handlers that are called without it.
+//! Requests as the gateway would make them, for handlers and functions that are called without it.
 
 use std::collections::HashMap;
 
@@ -12,11 +12,22 @@ pub fn request(
     subject: Option<&str>,
     headers: &[(&'static str, &str)],
 ) -> Request {
+    let event = event(path_and_query, subject, headers);
+    lambda_http::request::from_str(&event.to_string()).expect("the event is well formed")
+}
+
+/// As [`request`], as the event that a function gets.
+#[must_use]
+pub fn event(
+    path_and_query: &str,
+    subject: Option<&str>,
+    headers: &[(&'static str, &str)],
+) -> Value {
     let (path, query) = path_and_query
         .split_once('?')
         .unwrap_or((path_and_query, ""));
     let claims = subject.map_or_else(|| json!({}), |subject| json!({ "sub": subject }));
-    let event = json!({
+    json!({
         "version": "2.0",
         "routeKey": "GET /",
         "rawPath": path,
@@ -29,8 +40,7 @@ pub fn request(
             "stage": "$default",
         },
         "isBase64Encoded": false,
-    });
-    lambda_http::request::from_str(&event.to_string()).expect("the event is well formed")
+    })
 }
 
 /// What stands behind `lp` and `fund` in the path.

@@ -11,6 +11,7 @@ pub mod http;
 pub mod office;
 pub mod oracle;
 pub mod plan;
+pub mod platform;
 pub mod queue;
 pub mod redis;
 pub mod refusing_redis;

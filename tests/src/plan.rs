@@ -88,6 +88,19 @@ impl Plan {
         self.rows_fetched.get(table).copied().unwrap_or_default()
     }
 
+    /// How many whole rows it read of all tables together.
+    #[must_use]
+    pub fn rows_fetched(&self) -> f64 {
+        self.rows_fetched.values().sum()
+    }
+
+    /// How many indexes it went through whose names end like this: those of a partitioned table's partitions do.
+    #[must_use]
+    pub fn count_of_indexes(&self, suffix: &str) -> usize {
+        let names = self.indexes.iter();
+        names.filter(|name| name.ends_with(suffix)).count()
+    }
+
     /// Whether the query went through the index.
     #[must_use]
     pub fn uses(&self, index: &str) -> bool {

@@ -51,6 +51,11 @@ macro_rules! event_of {
 
 event_of!(summary_answers_its_event, "summary", summary::handle);
 event_of!(
+    access_log_answers_its_event,
+    "access-log",
+    access_log::handle
+);
+event_of!(
     capital_activity_answers_its_event,
     "capital-activity",
     capital_activity::handle

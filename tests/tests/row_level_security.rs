@@ -35,7 +35,9 @@ const BUSY: &str = "
             paid_in_effect_cents, distributed_effect_cents, unfunded_effect_cents, metadata)
         select lp_id, fund_id, commitment_id, 'capital_call', 100, date '2026-01-01', -100, 100, 0, -100, '{\"wire\": \"w7\"}'
         from lp_fund_commitments;
-    insert into pending_performance (fund_id, from_date) select fund_id, date '2026-01-01' from funds";
+    insert into pending_performance (fund_id, from_date) select fund_id, date '2026-01-01' from funds;
+    insert into access_log (subject, lp_id, route, outcome, request_id)
+        select 'ada', lp_id, 'summary', 'allowed', lp_id::text from limited_partners";
 
 /// A report's statement and its parameters after the LP.
 struct Statement {
@@ -81,6 +83,10 @@ fn statements(fund: i64) -> Vec<Statement> {
             format!("'9999-12-31', {}, '1900-01-01', 101, {filter}", i64::MAX),
         );
     }
+    add(
+        include_str!("../../shared/src/reports/access_log.sql"),
+        format!("'9999-12-31', {}, 101", i64::MAX),
+    );
     for scope in ["null, null".to_owned(), format!("{fund}, null")] {
         add(
             include_str!("../../shared/src/reports/performance_history.sql"),

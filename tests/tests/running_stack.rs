@@ -103,6 +103,7 @@ async fn the_next_answer_is_right_whatever_part_is_away() {
     without_views_the_definitions_answer(&run).await;
     without_the_database_messages_wait(&run).await;
     nobody_sees_another_lp(&run).await;
+    who_looked_is_shown(&run).await;
 }
 
 async fn a_call_shows_in_the_next_answer(run: &Run) {
@@ -246,4 +247,21 @@ async fn nobody_sees_another_lp(run: &Run) {
         .await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
     assert_eq!(wrong.body["errors"][0]["parameter"], json!("asof"));
+}
+
+/// A look is recorded once it was answered, and each answer comes from an instance of its own: it may take a moment to be shown.
+async fn who_looked_is_shown(run: &Run) {
+    run.ask(&run.path("holdings?limit=1")).await;
+    let start = Instant::now();
+    let look = loop {
+        let (page, cache) = run.ask(&run.path("access-log?limit=10")).await;
+        assert_eq!(cache, "bypass");
+        let looks = page["items"].as_array().expect("looks");
+        if let Some(look) = looks.iter().find(|look| look["route"] == "holdings") {
+            break look.clone();
+        }
+        assert!(start.elapsed() < LIMIT, "the look is not shown: {looks:?}");
+    };
+    assert_eq!(look["subject"], json!(format!("lp-{}", run.lp_id)));
+    assert_eq!(look["outcome"], json!("allowed"));
 }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ids::LpId;
 
-/// The reports whose answers are cached.
+/// The reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportName {
     /// GET …/summary
@@ -20,6 +20,8 @@ pub enum ReportName {
     Performance,
     /// GET …/performance/history
     PerformanceHistory,
+    /// GET …/access-log
+    AccessLog,
 }
 
 /// What answers are computed from. Each LP has one generation token a tag; changing it makes every answer stale that was
@@ -44,10 +46,11 @@ impl ReportName {
             Self::Holdings => "holdings",
             Self::Performance => "performance",
             Self::PerformanceHistory => "performance-history",
+            Self::AccessLog => "access-log",
         }
     }
 
-    /// What the report is computed from.
+    /// What the report is computed from; nothing, for one that is never kept.
     pub const fn tags(self) -> &'static [Tag] {
         match self {
             Self::Summary
@@ -56,6 +59,8 @@ impl ReportName {
             | Self::PerformanceHistory => &[Tag::Ledger, Tag::Performance],
             Self::CapitalActivity => &[Tag::Ledger],
             Self::Holdings => &[Tag::Holdings],
+            // Every look changes it, the one that shows it included.
+            Self::AccessLog => &[],
         }
     }
 }

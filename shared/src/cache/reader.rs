@@ -61,13 +61,14 @@ pub struct Turn {
 }
 
 impl Turn {
-    const UNREACHABLE: Self = Self {
+    /// Of whoever does not ask the cache, or gets no answer from it.
+    const WITHOUT_CACHE: Self = Self {
         tokens: Vec::new(),
         lease: None,
         reachable: false,
     };
 
-    /// Whether the cache could be asked at all.
+    /// Whether the cache was asked, and answered.
     pub fn cache_is_reachable(&self) -> bool {
         self.reachable
     }
@@ -99,12 +100,18 @@ impl Cache {
     }
 
     /// Looks for the answer; when it is absent, takes a turn at loading it, after a short wait if another reader is at it.
-    /// What `parse` refuses is absent.
+    /// What `parse` refuses is absent. The cache is not asked for what has no tags: it is never kept.
     pub async fn find<T>(
         &self,
         place: &Place,
         parse: impl Fn(Vec<u8>) -> Option<T> + Send,
     ) -> Finding<T> {
+        if place.tags.is_empty() {
+            return Finding::Absent {
+                turn: Turn::WITHOUT_CACHE,
+                granted: false,
+            };
+        }
         let mut granted = false;
         for wait_ms in WAITS_MS.into_iter().map(Some).chain([None]) {
             let Some(found) = self.look_up(place).await else {
@@ -123,7 +130,7 @@ impl Cache {
             }
         }
         Finding::Absent {
-            turn: Turn::UNREACHABLE,
+            turn: Turn::WITHOUT_CACHE,
             granted,
         }
     }

@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{Datelike, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 
 /// Where a page ended, as two numbers: what a keyset compares.
@@ -33,6 +33,15 @@ pub struct PairPosition {
     pub second: i64,
 }
 
+/// After the entry `id` of a moment: for lists in the order of times, as the database keeps them, to the microsecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimePosition {
+    /// The entry's time.
+    pub time: DateTime<Utc>,
+    /// The entry.
+    pub id: i64,
+}
+
 impl Position for DatePosition {
     fn to_numbers(&self) -> [i64; 2] {
         [i64::from(self.date.num_days_from_ce()), self.id]
@@ -41,6 +50,18 @@ impl Position for DatePosition {
     fn from_numbers([days, id]: [i64; 2]) -> Option<Self> {
         let date = NaiveDate::from_num_days_from_ce_opt(i32::try_from(days).ok()?)?;
         Some(Self { date, id })
+    }
+}
+
+impl Position for TimePosition {
+    fn to_numbers(&self) -> [i64; 2] {
+        [self.time.timestamp_micros(), self.id]
+    }
+
+    fn from_numbers([micros, id]: [i64; 2]) -> Option<Self> {
+        let years = 0..=LAST_MICROSECOND;
+        let time = DateTime::from_timestamp_micros(micros).filter(|_| years.contains(&micros))?;
+        Some(Self { time, id })
     }
 }
 
@@ -54,6 +75,8 @@ impl Position for PairPosition {
     }
 }
 
+/// The end of the year 9999. A client can make up a cursor, but none with a time that the database would refuse.
+const LAST_MICROSECOND: i64 = 253_402_300_799_999_999;
 /// Changes whenever the layout or the meaning of a position does, so that old cursors are refused.
 const VERSION: u8 = 1;
 /// 96 bits of SHA-256 over the version, the filter and the position: enough that no slip of a client goes unnoticed.
@@ -115,6 +138,21 @@ mod tests {
         let date = NaiveDate::from_ymd_opt(2024, 2, 29).unwrap();
         let position = DatePosition { date, id: 3 };
         assert_eq!(decode(FILTER, &encode(FILTER, &position)), Some(position));
+        let time = DateTime::from_timestamp_micros(1_763_633_730_123_456).unwrap();
+        let position = TimePosition { time, id: 3 };
+        assert_eq!(decode(FILTER, &encode(FILTER, &position)), Some(position));
+    }
+
+    #[test]
+    fn a_made_up_time_that_the_database_cannot_hold_is_refused() {
+        for micros in [-1, LAST_MICROSECOND + 1, i64::MIN, i64::MAX] {
+            let made_up = PairPosition {
+                first: micros,
+                second: 1,
+            };
+            let cursor = encode(FILTER, &made_up);
+            assert_eq!(decode::<TimePosition>(FILTER, &cursor), None, "{micros}");
+        }
     }
 
     #[test]

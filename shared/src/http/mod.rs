@@ -8,31 +8,16 @@ mod parameters;
 mod problem;
 mod response;
 
-use std::convert::Infallible;
+use std::str::FromStr;
 
 use lambda_http::request::RequestContext;
-use lambda_http::{Body, Request, RequestExt, Response, service_fn};
+use lambda_http::{Request, RequestExt};
 
 pub use content::Content;
 pub use negotiation::accepts_gzip;
 pub use parameters::{Parameters, Refused, parse};
 pub use problem::{ParameterError, Problem};
 pub use response::{Origin, respond};
-
-/// Serves requests as a Lambda function until the environment ends it.
-pub async fn run<'a, S, H, F>(state: &'a S, handler: H) -> Result<(), lambda_http::Error>
-where
-    S: Sync,
-    H: Fn(&'a S, Request) -> F,
-    F: Future<Output = Response<Body>> + Send + 'a,
-{
-    let handler = &handler;
-    let service = service_fn(move |request| {
-        let response = handler(state, request);
-        async { Ok::<_, Infallible>(response.await) }
-    });
-    lambda_http::run(service).await
-}
 
 /// Who asks: the `sub` of the token that the gateway's authorizer has checked. The function itself never reads a token.
 pub fn subject(request: &Request) -> Option<&str> {
@@ -44,4 +29,16 @@ pub fn subject(request: &Request) -> Option<&str> {
         .get("sub")
         .map(String::as_str)
         .filter(|subject| !subject.is_empty())
+}
+
+/// An id in the path, if it is one: for what has to be known of a request that was not parsed.
+pub fn id_in_path<T: FromStr>(request: &Request, name: &str) -> Option<T> {
+    request.path_parameters_ref()?.first(name)?.parse().ok()
+}
+
+/// The platform's id of the invocation, empty outside of it.
+pub fn request_id(request: &Request) -> &str {
+    request
+        .lambda_context_ref()
+        .map_or("", |context| &context.request_id)
 }

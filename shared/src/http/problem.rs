@@ -14,8 +14,11 @@ pub enum Problem {
     InvalidParameters(Vec<ParameterError>),
     /// 401: the gateway's authorizer gave no subject.
     Unauthenticated,
-    /// 404: not there, or not this subject's. Both have the same bytes, so that nobody learns which LPs exist.
+    /// 404: not there. To this subject that is told apart from [`Problem::Denied`] by nothing: both have the same bytes, so that
+    /// nobody learns which LPs exist.
     NotFound,
+    /// 404: not this subject's.
+    Denied,
     /// 503 when the infrastructure is away, otherwise 500. The cause goes to the log, never to the client.
     Failure(Error),
 }
@@ -54,7 +57,7 @@ impl Problem {
         let (status, kind, title) = self.describe();
         let errors = match &self {
             Self::InvalidParameters(errors) => errors.as_slice(),
-            Self::Unauthenticated | Self::NotFound | Self::Failure(_) => &[],
+            Self::Unauthenticated | Self::NotFound | Self::Denied | Self::Failure(_) => &[],
         };
         let document = Document {
             kind,
@@ -94,7 +97,7 @@ impl Problem {
                 "urn:lp-reporting:problem:unauthenticated",
                 "The request carries no signed-in subject",
             ),
-            Self::NotFound => (
+            Self::NotFound | Self::Denied => (
                 StatusCode::NOT_FOUND,
                 "urn:lp-reporting:problem:not-found",
                 "There is nothing here for you",

@@ -1,4 +1,4 @@
-//! The night's work: settle what is still owed, see whether the views drifted, refresh them.
+//! The night's work: settle what is still owed, see whether the views drifted, refresh them, make room for the months to come.
 
 use super::Settled;
 use super::drift::count_drift;
@@ -42,6 +42,7 @@ pub async fn work_the_night(
     let connection = db.connection().await?;
     let prune = include_str!("prune_history.sql");
     db::execute(&connection, prune, &[&HISTORY_DAYS]).await?;
+    db::query_one(&connection, "select create_access_log_partitions()", &[]).await?;
     Ok(Night {
         settled,
         drift_rows,

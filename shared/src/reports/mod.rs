@@ -1,6 +1,7 @@
-//! The six reports. Each is two files side by side: the parsed question with its answer, whose JSON is the contract, and
+//! The reports. Each is two files side by side: the parsed question with its answer, whose JSON is the contract, and
 //! the one SQL statement that it is loaded by. Nothing here writes.
 
+mod access_log;
 mod capital_activity;
 mod fund_performance;
 mod gross;
@@ -13,6 +14,7 @@ mod views;
 
 use chrono::NaiveDate;
 
+pub use access_log::AccessLog;
 pub use capital_activity::{CapitalActivity, Filter};
 pub use fund_performance::FundPerformance;
 pub use holdings::Holdings;

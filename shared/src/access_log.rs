@@ -1,0 +1,154 @@
+//! Who looked at what. An answer notes the look, and once it is sent the look is recorded: in the database or, failing that, as
+//! a line of the log. What came of a look is the answer's concern, and when it is sent the runtime's.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join3;
+use tokio::time::{Instant, timeout_at};
+
+use crate::db::{self, Connection, Database};
+use crate::error::Error;
+use crate::ids::{FundId, LpId};
+
+const INSERT: &str = include_str!("access_log.sql");
+/// The server itself gives up after this: what is not recorded in time, and so goes to the log, is not recorded later as well.
+const BEGIN: &str = "begin; set local statement_timeout = '200ms'";
+/// For all of it, connecting included. The next event waits so long at most, and the platform's limit for the event is not reached.
+const LIMIT: Duration = Duration::from_millis(250);
+/// No subject that may see anything is longer; of one that is, the beginning tells enough.
+const LONGEST_SUBJECT: usize = 255;
+
+/// What came of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was answered.
+    Allowed,
+    /// The subject may look, and nothing is there.
+    NotFound,
+    /// The subject may not look, or there is none.
+    Denied,
+}
+
+impl Outcome {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::NotFound => "not_found",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// One look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Who looked, as the token says.
+    pub subject: Option<String>,
+    /// At which LP, there or not.
+    pub lp_id: Option<LpId>,
+    /// At which fund, there or not.
+    pub fund_id: Option<FundId>,
+    /// By which function.
+    pub route: &'static str,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The platform's id of the invocation, which the function's other lines of the log bear as well.
+    pub request_id: String,
+}
+
+/// The access log of one process, which answers one event at a time.
+#[derive(Clone)]
+pub struct AccessLog {
+    db: Database,
+    noted: Arc<Mutex<Option<Look>>>,
+}
+
+impl AccessLog {
+    /// A log in this database; nothing is connected yet.
+    pub fn new(db: Database) -> Self {
+        Self {
+            db,
+            noted: Arc::default(),
+        }
+    }
+
+    /// Keeps a look until it is recorded.
+    pub fn note(&self, mut look: Look) {
+        look.subject = look
+            .subject
+            .map(|subject| subject.chars().take(LONGEST_SUBJECT).collect());
+        *self.noted() = Some(look);
+    }
+
+    /// Records the look that was noted, if one was. It is tried once: a second try could record it twice.
+    pub async fn record(&self) {
+        let noted = self.noted().take();
+        if let Some(look) = noted
+            && let Err(error) = self.insert(&look).await
+        {
+            look.write_to_log(&error);
+        }
+    }
+
+    fn noted(&self) -> std::sync::MutexGuard<'_, Option<Look>> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn insert(&self, look: &Look) -> Result<(), Error> {
+        let deadline = Instant::now() + LIMIT;
+        let connection = timeout_at(deadline, self.db.connection())
+            .await
+            .map_err(|_elapsed| Error::DatabaseTimeout)??;
+        let inserted = timeout_at(deadline, look.insert(&connection)).await;
+        if !matches!(inserted, Ok(Ok(()))) {
+            // It may be dead, or an answer may still arrive on it.
+            drop(Connection::take(connection));
+        }
+        inserted.unwrap_or(Err(Error::DatabaseTimeout))
+    }
+}
+
+impl Look {
+    /// One round trip when warm.
+    async fn insert(&self, db: &Connection) -> Result<(), Error> {
+        // The three below are sent in the order in which they are polled, but only if none has to be prepared first.
+        db.prepare_cached(INSERT).await?;
+        let (begun, inserted, ended) = join3(
+            db.batch_execute(BEGIN),
+            db::execute(
+                db,
+                INSERT,
+                &[
+                    &self.subject,
+                    &self.lp_id,
+                    &self.fund_id,
+                    &self.route,
+                    &self.outcome.name(),
+                    &self.request_id,
+                ],
+            ),
+            db.batch_execute("commit"),
+        )
+        .await;
+        begun?;
+        inserted?;
+        Ok(ended?)
+    }
+
+    /// The same fields on one line. It is an error, so that no level that a deployment would set loses it, and somebody looks at
+    /// why the database does not take it.
+    fn write_to_log(&self, error: &Error) {
+        tracing::error!(
+            target: "access_log",
+            subject = self.subject,
+            lp_id = self.lp_id.map(LpId::get),
+            fund_id = self.fund_id.map(FundId::get),
+            route = self.route,
+            outcome = self.outcome.name(),
+            request_id = self.request_id,
+            error = %error.chain(),
+            "recorded here, because the database did not take it"
+        );
+    }
+}
