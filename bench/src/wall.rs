@@ -14,7 +14,7 @@ use crate::rig::{Rig, say};
 use crate::statistics::Latency;
 
 const SUMMARY: &str = include_str!("../../shared/src/reports/summary.sql");
-const ENTER: &str = "select enter_lp_scope($1::text, $2::bigint, $3::double precision)";
+const ENTER: &str = "select believed_until, fund_ids from enter_lp_scope($1::text, $2::bigint, null, $3::double precision)";
 /// As the role `reader` plans.
 const PLANS: &str = "set plan_cache_mode = force_generic_plan; set jit = off";
 const OPERATIONS: i64 = 1000;

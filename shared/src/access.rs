@@ -1,5 +1,6 @@
-//! Who may see what: a subject sees an LP only while a row of `lp_access` says so, and a query only the LP in whose scope it
-//! runs. What is kept of that in the cache is the cache's concern, and what a refusal looks like is the HTTP edge's.
+//! Who may see what: a subject sees an LP, some of its funds, or as a GP a fund, only while a row of `lp_access` says so, and a query
+//! only what lies in the scope it runs in. What is kept of that in the cache is the cache's concern, and what a refusal looks like is
+//! the HTTP edge's.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -11,28 +12,34 @@ use tokio_postgres::Row;
 
 use crate::db::{self, Connection, Values};
 use crate::error::Error;
-use crate::ids::LpId;
+use crate::grant::{Funds, Grant};
+use crate::ids::{FundId, LpId};
 
-/// Asks whether a subject may see an LP, and enters the LP's scope.
-const ENTER_IF_GRANTED: &str = include_str!("access.sql");
+/// Asks whether a subject may see an LP, or some of its funds, and enters the LP's scope.
+const ENTER_LP_IF_GRANTED: &str = "select believed_until, fund_ids
+    from enter_lp_scope($1::text, $2::bigint, $3::bigint[], $4::double precision)";
+/// Asks whether a subject is a GP of a fund, and enters the fund's scope.
+const ENTER_FUND_IF_GRANTED: &str = "select believed_until, fund_ids
+    from enter_fund_scope($1::text, $2::bigint, $3::double precision)";
 /// Enters an LP's scope for somebody whose grant is known.
-const ENTER: &str = "select set_config('lp_reporting.lp_id', $1::bigint::text, true)";
+const ENTER_LP: &str = "select set_config('lp_reporting.lp_id', $1::bigint::text, true)";
 
-/// Proof that a subject may see an LP, good for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grant {
-    /// Until when it may be believed without asking the database again: at most the time to live asked for, and never
-    /// beyond the entitlement itself.
-    pub believed_until: DateTime<Utc>,
+/// What a question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// What an LP has, all of it or in some funds.
+    Lp(LpId, Funds),
+    /// What all LPs of a fund have in it together.
+    Fund(FundId),
 }
 
-/// Whoever wants to see an LP, before it is known whether he may.
+/// Whoever asks something, before it is known whether he may.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
     /// Who it is.
     pub subject: &'a str,
-    /// The LP.
-    pub lp_id: LpId,
+    /// What it is about.
+    pub scope: &'a Scope,
     /// For how long a grant may be believed.
     pub ttl: Duration,
 }
@@ -42,18 +49,37 @@ pub async fn load_grant(
     client: &impl GenericClient,
     claim: Claim<'_>,
 ) -> Result<Option<Grant>, Error> {
-    let Claim {
-        subject,
-        lp_id,
-        ttl,
-    } = claim;
-    let values: Values<'_> = &[&subject, &lp_id, &ttl.as_secs_f64()];
-    let row = db::query_one(client, ENTER_IF_GRANTED, values).await?;
-    let believed_until: Option<_> = row.get("believed_until");
-    Ok(believed_until.map(|believed_until| Grant { believed_until }))
+    let (subject, seconds) = (claim.subject, claim.ttl.as_secs_f64());
+    let sql = claim.sql();
+    let row = match claim.scope {
+        Scope::Lp(lp_id, funds) => {
+            let values: Values<'_> = &[&subject, lp_id, &funds.named(), &seconds];
+            db::query_one(client, sql, values).await?
+        }
+        Scope::Fund(fund_id) => db::query_one(client, sql, &[&subject, fund_id, &seconds]).await?,
+    };
+    Ok(read_grant(&row))
 }
 
-/// A connection on which an LP's rows are seen and no other's, by row-level security. Entering the scope is what the grant
+fn read_grant(row: &Row) -> Option<Grant> {
+    let believed_until: Option<DateTime<Utc>> = row.get("believed_until");
+    let fund_ids: Option<Vec<FundId>> = row.get("fund_ids");
+    believed_until.map(|believed_until| Grant {
+        funds: fund_ids.map_or(Funds::All, Funds::Only),
+        believed_until,
+    })
+}
+
+impl Claim<'_> {
+    const fn sql(&self) -> &'static str {
+        match self.scope {
+            Scope::Lp(..) => ENTER_LP_IF_GRANTED,
+            Scope::Fund(_) => ENTER_FUND_IF_GRANTED,
+        }
+    }
+}
+
+/// A connection on which the rows of one scope are seen and no other's, by row-level security. Entering it is what the grant
 /// is for: without one every query comes back empty.
 pub struct Scoped<'a> {
     db: &'a Connection,
@@ -91,7 +117,7 @@ impl<'a> Scoped<'a> {
     /// The grant that a query found to hold; `None` before the first one, and where none was asked for.
     #[must_use]
     pub fn grant(&self) -> Option<Grant> {
-        self.grant.get().copied()
+        self.grant.get().cloned()
     }
 
     /// Runs a statement that reads, in a transaction of its own: one round trip when warm.
@@ -123,7 +149,7 @@ impl<'a> Scoped<'a> {
         match self.entry {
             Entry::Claimed(claim) => load_grant(self.db, claim).await,
             Entry::Granted(lp_id) => {
-                db::query_one(self.db, ENTER, &[&lp_id]).await?;
+                db::query_one(self.db, ENTER_LP, &[&lp_id]).await?;
                 Ok(None)
             }
         }
@@ -133,8 +159,8 @@ impl<'a> Scoped<'a> {
 impl Entry<'_> {
     const fn sql(&self) -> &'static str {
         match self {
-            Self::Claimed(_) => ENTER_IF_GRANTED,
-            Self::Granted(_) => ENTER,
+            Self::Claimed(claim) => claim.sql(),
+            Self::Granted(_) => ENTER_LP,
         }
     }
 }

@@ -5,31 +5,33 @@ use chrono::{DateTime, Utc};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 
-use crate::access::{Claim, Grant, Scoped, load_grant};
+use crate::access::{Claim, Scope, Scoped, load_grant};
 use crate::access_log::{Look, Outcome};
 use crate::app::App;
 use crate::cache::{Finding, Place, ReportName, Turn};
 use crate::db::{Connection, Read};
 use crate::error::Error;
+use crate::grant::{Funds, Grant};
 use crate::http::{self, Content, Origin, Parameters, Problem, Refused};
-use crate::ids::LpId;
 
 /// What a function answers with: parsed parameters that know how to load their answer.
 pub trait Report: Send + Sync {
-    /// Which report this is: that decides what makes its cached answers stale, and when.
-    const NAME: ReportName;
+    /// The function that answers it.
+    const NAME: &'static str;
     /// The answer, whose JSON is the contract.
     type Answer: Serialize + Send;
 
-    /// The LP whose answer this is.
-    fn lp_id(&self) -> LpId;
+    /// What the question is about: whoever asks it has to have been granted as much, and its queries see no more. A question
+    /// that names no fund is about the whole LP.
+    fn scope(&self) -> Scope;
 
-    /// Every parameter but the LP, in one canonical form: the same for two requests only if they have the same answer. Part
-    /// of the key that the answer is cached under, so the as-of date belongs in it even when the client gave none.
-    fn fingerprint(&self) -> String;
+    /// What the answer is cached under, in its LP's slot; `None` is not cached. The name decides what makes the answer stale. The
+    /// fingerprint is every parameter but the LP, in one canonical form: the same for two requests only if they have the same
+    /// answer; so the as-of date belongs in it even when the client gave none.
+    fn cached_as(&self) -> Option<(ReportName, String)>;
 
-    /// Loads the answer, scoped by the LP in SQL; `None` when what was asked for is not there. It runs before it is known
-    /// whether the subject may see it, and may run twice. Where the subject may not, its queries find nothing.
+    /// Loads the answer, scoped by the LP or the fund in SQL; `None` when what was asked for is not there. It runs before it is
+    /// known whether the subject may see it, and may run twice. Where the subject may not, its queries find nothing.
     fn load(
         &self,
         db: &Scoped<'_>,
@@ -57,6 +59,7 @@ pub async fn answer<R: Report>(
         Question {
             app,
             report: &report,
+            scope: report.scope(),
             subject,
             accepts_gzip,
         }
@@ -65,14 +68,7 @@ pub async fn answer<R: Report>(
     };
     let answered = answered.await;
     if let Some(outcome) = outcome_of(&answered) {
-        app.access_log.note(Look {
-            subject: http::subject(&request).map(str::to_owned),
-            lp_id: http::id_in_path(&request, "lpId"),
-            fund_id: http::id_in_path(&request, "fundId"),
-            route: R::NAME.slug(),
-            outcome,
-            request_id: http::request_id(&request).to_owned(),
-        });
+        app.access_log.note(look(&request, R::NAME, outcome));
     }
     match answered {
         Ok((content, origin)) => http::respond(&request, content, origin),
@@ -90,28 +86,40 @@ fn outcome_of<T>(answered: &Result<T, Problem>) -> Option<Outcome> {
     }
 }
 
+fn look(request: &Request, route: &'static str, outcome: Outcome) -> Look {
+    Look {
+        subject: http::subject(request).map(str::to_owned),
+        lp_id: http::id_in_path(request, "lpId"),
+        fund_id: http::id_in_path(request, "fundId"),
+        route,
+        outcome,
+        request_id: http::request_id(request).to_owned(),
+    }
+}
+
 /// A report, asked for by someone.
 struct Question<'a, R> {
     app: &'a App,
     report: &'a R,
+    scope: Scope,
     subject: &'a str,
     accepts_gzip: bool,
 }
 
 impl<R: Report> Question<'_, R> {
     async fn answer(&self, now: DateTime<Utc>) -> Result<(Content, Origin), Problem> {
-        let Self {
-            app,
-            report,
-            subject,
-            ..
-        } = self;
-        let place = app
-            .cache
-            .place(R::NAME, report.lp_id(), &report.fingerprint(), subject, now);
-        match app.cache.find(&place, Content::from_bytes).await {
+        let (Some((name, fingerprint)), Scope::Lp(lp_id, funds)) =
+            (self.report.cached_as(), &self.scope)
+        else {
+            let loaded = self.load(false).await?;
+            return Ok((self.sent(loaded), Origin::Bypass));
+        };
+        let cache = &self.app.cache;
+        let place = cache.place(name, *lp_id, &fingerprint, self.subject, now);
+        let may_see = |granted: Option<Funds>| granted.is_some_and(|granted| granted.covers(funds));
+        match cache.find(&place, Content::from_bytes).await {
             Finding::Answer { answer, granted } => {
-                if !granted {
+                if !may_see(granted) {
                     self.resolve_grant(&place).await?;
                 }
                 let content = if self.accepts_gzip {
@@ -129,7 +137,8 @@ impl<R: Report> Question<'_, R> {
                 } else {
                     Origin::Bypass
                 };
-                Ok((self.load(&place, turn, granted).await?, origin))
+                let content = self.load_and_plant(&place, turn, may_see(granted)).await?;
+                Ok((content, origin))
             }
         }
     }
@@ -138,50 +147,63 @@ impl<R: Report> Question<'_, R> {
     async fn resolve_grant(&self, place: &Place) -> Result<(), Problem> {
         let read = GrantRead(self.claim());
         let grant = self.app.db.read(&read).await?.ok_or(Problem::Denied)?;
-        self.app.cache.keep_grant(place, grant.believed_until).await;
+        self.app.cache.keep_grant(place, &grant).await;
         Ok(())
     }
 
     fn claim(&self) -> Claim<'_> {
         Claim {
             subject: self.subject,
-            lp_id: self.report.lp_id(),
+            scope: &self.scope,
             ttl: self.app.access.ttl,
         }
     }
 
     /// Loads the answer and hands the turn back whatever came of it: others may be waiting.
-    async fn load(&self, place: &Place, turn: Turn, granted: bool) -> Result<Content, Problem> {
-        let loaded = self
-            .app
-            .db
-            .read(&AnswerRead {
-                question: self,
-                granted,
-            })
-            .await;
-        let (plain, grant) = match loaded
-            .map_err(Problem::from)
-            .and_then(|found| found.ok_or(Problem::Denied))
-            .and_then(|(answer, grant)| Ok((answer.ok_or(Problem::NotFound)?, grant)))
-        {
-            Ok((answer, grant)) => (written::<R>(&answer), grant),
-            Err(problem) => (Err(problem), None),
+    async fn load_and_plant(
+        &self,
+        place: &Place,
+        turn: Turn,
+        granted: bool,
+    ) -> Result<Content, Problem> {
+        let loaded = self.load(granted).await;
+        let (planted, grant) = match &loaded {
+            Ok(loaded) => (Some(loaded.compressed.to_bytes()), loaded.grant.as_ref()),
+            Err(_) => (None, None),
         };
-        let compressed = plain.as_ref().ok().map(Content::compressed);
-        let planted = compressed.as_ref().map(Content::to_bytes);
-        self.app
-            .cache
-            .settle(
-                place,
-                turn,
-                planted.as_deref(),
-                grant.map(|grant| grant.believed_until),
-            )
-            .await;
-        let plain = plain?;
-        Ok(compressed.filter(|_| self.accepts_gzip).unwrap_or(plain))
+        let cache = &self.app.cache;
+        cache.settle(place, turn, planted.as_deref(), grant).await;
+        Ok(self.sent(loaded?))
     }
+
+    async fn load(&self, granted: bool) -> Result<Loaded, Problem> {
+        let read = AnswerRead {
+            question: self,
+            granted,
+        };
+        let (answer, grant) = self.app.db.read(&read).await?.ok_or(Problem::Denied)?;
+        let plain = written::<R>(&answer.ok_or(Problem::NotFound)?)?;
+        Ok(Loaded {
+            compressed: plain.compressed(),
+            plain,
+            grant,
+        })
+    }
+
+    fn sent(&self, loaded: Loaded) -> Content {
+        if self.accepts_gzip {
+            loaded.compressed
+        } else {
+            loaded.plain
+        }
+    }
+}
+
+/// An answer from the database, as it was written and as it is kept, with the grant that was found to hold, unless it was known.
+struct Loaded {
+    plain: Content,
+    compressed: Content,
+    grant: Option<Grant>,
 }
 
 fn written<R: Report>(answer: &R::Answer) -> Result<Content, Problem> {
@@ -213,13 +235,12 @@ impl<R: Report> Read for AnswerRead<'_, R> {
     type Output = Option<(Option<R::Answer>, Option<Grant>)>;
 
     async fn read(&self, db: &Connection) -> Result<Self::Output, Error> {
-        let Question { report, .. } = self.question;
-        let scoped = if self.granted {
-            Scoped::granted(db, report.lp_id())
-        } else {
-            Scoped::claimed(db, self.question.claim())
+        let question = self.question;
+        let scoped = match question.scope {
+            Scope::Lp(lp_id, _) if self.granted => Scoped::granted(db, lp_id),
+            _ => Scoped::claimed(db, question.claim()),
         };
-        let answer = report.load(&scoped).await?;
+        let answer = question.report.load(&scoped).await?;
         let grant = scoped.grant();
         // The first wall: what was found is told only to whom it was granted, whatever the second let through.
         let may_see = self.granted || grant.is_some();

@@ -1,6 +1,10 @@
 //! Small worlds for scenario tests: an LP, a fund, a commitment, and the messages about them.
 
+use std::time::Duration;
+
+use chrono::Utc;
 use serde_json::{Value, json};
+use shared::grant::{Funds, Grant};
 use tokio_postgres::Client;
 
 use crate::teardown::unique_name;
@@ -49,6 +53,15 @@ pub async fn grant(client: &Client, subject: &str, lp_id: i64) {
     let sql = "insert into lp_access (subject, lp_id) values ($1, $2)";
     client
         .execute(sql, &[&subject, &lp_id])
+        .await
+        .expect("access is granted");
+}
+
+/// Makes a subject the GP of a fund from now on.
+pub async fn grant_fund(client: &Client, subject: &str, fund_id: i64) {
+    let sql = "insert into lp_access (subject, fund_id, role) values ($1, $2, 'gp')";
+    client
+        .execute(sql, &[&subject, &fund_id])
         .await
         .expect("access is granted");
 }
@@ -148,4 +161,13 @@ pub fn fund_nav_message(
 #[must_use]
 pub fn refresh_message(whom: &str, id: i64) -> Value {
     json!({"schema": "lp-reporting/refresh/1", whom: id})
+}
+
+/// A grant of a whole LP as a reader keeps it, believed for so long from now on.
+#[must_use]
+pub fn kept_grant(believed_for: Duration) -> Grant {
+    Grant {
+        funds: Funds::All,
+        believed_until: Utc::now() + believed_for,
+    }
 }

@@ -85,6 +85,12 @@ impl Database {
         as_role(&self.url(), "reader")
     }
 
+    /// A URL of this database, as the function that grants has it.
+    #[must_use]
+    pub fn grantor_url(&self) -> String {
+        as_role(&self.url(), "grantor")
+    }
+
     /// A new connection, as the owner.
     pub async fn connect(&self) -> Client {
         connect(&self.url()).await
@@ -201,8 +207,17 @@ pub async fn connect(url: &str) -> Client {
 
 /// Puts a session into an LP's scope; into none, if that is empty.
 pub async fn enter(client: &Client, lp_id: &str) {
-    let sql = "select set_config('lp_reporting.lp_id', $1, false)";
-    let entered = client.query_one(sql, &[&lp_id]).await;
+    set(client, "lp_reporting.lp_id", lp_id).await;
+}
+
+/// Puts a session into a fund's scope; into none, if that is empty.
+pub async fn enter_fund(client: &Client, fund_id: &str) {
+    set(client, "lp_reporting.fund_id", fund_id).await;
+}
+
+async fn set(client: &Client, setting: &str, value: &str) {
+    let sql = "select set_config($1, $2, false)";
+    let entered = client.query_one(sql, &[&setting, &value]).await;
     entered.expect("the scope is entered");
 }
 

@@ -21,6 +21,7 @@ pub struct Plan {
     root: Value,
     indexes: BTreeSet<String>,
     scanned_tables: BTreeSet<String>,
+    functions: BTreeSet<String>,
     /// Of each table, how many whole rows were read; rows of which an index told enough do not count.
     rows_fetched: BTreeMap<String, f64>,
 }
@@ -52,6 +53,7 @@ impl Plan {
             root: Value::Null,
             indexes: BTreeSet::new(),
             scanned_tables: BTreeSet::new(),
+            functions: BTreeSet::new(),
             rows_fetched: BTreeMap::new(),
         };
         plan.visit(&root[0]["Plan"]);
@@ -73,6 +75,9 @@ impl Plan {
                     .unwrap_or_default()
                     .to_owned(),
             );
+        }
+        if let Some(function) = node["Function Name"].as_str() {
+            self.functions.insert(function.to_owned());
         }
         if let Some(table) = node["Relation Name"].as_str() {
             *self.rows_fetched.entry(table.to_owned()).or_default() += rows_fetched(node);
@@ -105,6 +110,12 @@ impl Plan {
     #[must_use]
     pub fn uses(&self, index: &str) -> bool {
         self.indexes.contains(index)
+    }
+
+    /// Whether the query took rows from a function that is not inlined.
+    #[must_use]
+    pub fn has_run_function(&self, function: &str) -> bool {
+        self.functions.contains(function)
     }
 
     /// Fails, showing the plan, unless the query went through the index.

@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDate, Utc};
 use serde_json::{Value, json};
-use shared::access::Scoped;
+use shared::access::{Scope, Scoped};
 use shared::answer::Report;
 use shared::ids::{FundId, LpId};
 use shared::refresh::{Cause, refresh_views};
@@ -47,7 +47,10 @@ pub fn date(text: &str) -> NaiveDate {
 /// What a report answers to somebody who may see its LP; null when it finds nothing.
 pub async fn ask(desk: &Desk, report: &impl Report) -> Value {
     let connection = desk.reader.db.connection().await.expect("a connection");
-    let scoped = Scoped::granted(&connection, report.lp_id());
+    let Scope::Lp(lp_id, _) = report.scope() else {
+        panic!("the report is about an LP");
+    };
+    let scoped = Scoped::granted(&connection, lp_id);
     let answer = report.load(&scoped).await.expect("the report loads");
     serde_json::to_value(answer).expect("an answer is JSON")
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::Utc;
 use local::process::ProcessDirectory;
@@ -13,6 +14,7 @@ use serde_json::json;
 use shared::cache::{Cache, Closure, Finding, Place, ReportName, Tag, TagSet};
 use shared::config::RedisConfig;
 use shared::ids::LpId;
+use tests::builders::kept_grant;
 use tests::office::Office;
 use tests::refusing_redis::{Reader, cluster_nodes, run};
 use tests::teardown::{finish, unique_name};
@@ -33,7 +35,8 @@ async fn ask(cache: &Cache, place: &Place, old: &[u8]) -> Option<Vec<u8>> {
     match cache.find(place, Some).await {
         Finding::Answer { answer, .. } => Some(answer),
         Finding::Absent { turn, .. } => {
-            cache.settle(place, turn, Some(old), None).await;
+            let grant = kept_grant(Duration::from_secs(60));
+            cache.settle(place, turn, Some(old), Some(&grant)).await;
             None
         }
     }

@@ -7,7 +7,8 @@ use shared::cache::{Finding, ReportName};
 use shared::ids::LpId;
 use shared::ledger::{Event, Outcome, parse_message, record};
 use tests::builders::{
-    World, activity_message, insert_commitment, insert_lp, nav_message, reversal_message,
+    World, activity_message, insert_commitment, insert_lp, kept_grant, nav_message,
+    reversal_message,
 };
 use tests::desk::{Desk, event};
 
@@ -286,7 +287,12 @@ async fn a_change_of_a_commitment_concerns_every_lp_of_the_fund() {
     let Finding::Absent { turn, .. } = cache.find(&holdings, Some).await else {
         panic!("nothing was planted");
     };
-    cache.settle(&holdings, turn, Some(b"old"), None).await;
+    let grant = kept_grant(Duration::from_secs(60));
+    cache
+        .settle(&holdings, turn, Some(b"old"), Some(&grant))
+        .await;
+    let found = cache.find(&holdings, Some).await;
+    assert!(matches!(found, Finding::Answer { .. }), "it is planted");
     let recorded = desk.record(&[&increase]).await;
     assert_eq!(
         recorded.lp_ids.into_iter().collect::<Vec<_>>(),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use tests::database::Database;
+use tests::database::{Database, enter_fund};
 use tests::plan::{Parameter, Plan};
 use tests::reporting::{date, today};
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -13,6 +13,7 @@ const ACTIVITY: &str = include_str!("../../shared/src/reports/capital_activity.s
 const FUND_PERFORMANCE: &str = include_str!("../../shared/src/reports/fund_performance.sql");
 const HOLDINGS: &str = include_str!("../../shared/src/reports/holdings.sql");
 const PERFORMANCE: &str = include_str!("../../shared/src/reports/performance.sql");
+const FUND_SUMMARY: &str = include_str!("../../shared/src/reports/fund_summary.sql");
 const HISTORY: &str = include_str!("../../shared/src/reports/performance_history.sql");
 const REVERSED: &str = include_str!("../../shared/src/ledger/reversed.sql");
 const ACCOUNTS: &str = include_str!("../../shared/src/ledger/accounts.sql");
@@ -224,6 +225,16 @@ fn writer_cases(fund: i64) -> Vec<Case> {
     ]
 }
 
+/// What the GP of a fund asks, in the fund's scope: from the view today, for its LPs alone in the past.
+async fn check_fund_cases(database: &Database, fund: i64, unused: &mut BTreeSet<String>) {
+    let reader = database.connect_as_reader().await;
+    enter_fund(&reader, &fund.to_string()).await;
+    let today = Plan::of(&reader, FUND_SUMMARY, &[text(fund), text(today())]).await;
+    today.assert_no_full_scan_of(&LARGE);
+    today.assert_uses("touched_commitments_fund_idx");
+    unused.remove("touched_commitments_fund_idx");
+}
+
 /// Each query runs as its role runs it: readers keep one plan for all values, writers plan for each batch.
 #[tokio::test]
 async fn every_index_is_used_by_the_query_it_is_named_for() {
@@ -248,6 +259,7 @@ async fn every_index_is_used_by_the_query_it_is_named_for() {
             }
         }
     }
+    check_fund_cases(&database, fund, &mut unused).await;
     assert_grant_is_found_by_index(&database, &owner).await;
     unused.remove("lp_access_subject_idx");
     assert!(unused.is_empty(), "no case shows these in use: {unused:?}");
@@ -260,7 +272,7 @@ async fn assert_grant_is_found_by_index(database: &Database, owner: &Client) {
     let reader = database.connect_as_reader().await;
     let sql = format!(
         "begin;
-         select enter_lp_scope('subject 7', {lp_id}, 60);
+         select believed_until from enter_lp_scope('subject 7', {lp_id}, null, 60);
          select pg_stat_get_xact_numscans('lp_access_subject_idx'::regclass), pg_stat_get_xact_numscans('lp_access'::regclass);
          commit"
     );
@@ -364,4 +376,35 @@ async fn a_search_by_metadata_reads_the_lps_own_matches_alone() {
     let case = activity(&[], "{}".to_owned(), "{}", metadata);
     let plan = Plan::of(&reader, case.sql, &case.parameters).await;
     assert_eq!(plan.rows_fetched_from("capital_activities"), matches as f64);
+}
+
+/// A fund's sums come from its one row of the view, or from its own LPs' accounts and no other's.
+#[tokio::test]
+async fn a_fund_summary_reads_the_view_or_the_funds_own_lps() {
+    let database = Database::sample().await;
+    let owner = database.connect().await;
+    let sql = "delete from touched_commitments; analyze";
+    owner
+        .batch_execute(sql)
+        .await
+        .expect("no fund bears a mark");
+    let reader = database.connect_as_reader().await;
+    enter_fund(&reader, "1").await;
+    // So few funds have their view on one page, which is otherwise read whole.
+    let off = reader.batch_execute("set enable_seqscan = off").await;
+    off.expect("it is set");
+    let from_view = Plan::of(&reader, FUND_SUMMARY, &[text(1), text(today())]).await;
+    from_view.assert_uses("fund_lp_summary_key");
+    assert!(!from_view.has_run_function("fund_lp_summary_in_scope_at"));
+    let live = Plan::of(&reader, FUND_SUMMARY, &[text(1), text("2023-05-17")]).await;
+    assert!(live.has_run_function("fund_lp_summary_in_scope_at"));
+    assert!(!live.uses("fund_lp_summary_key"));
+    // The function hides its plan: this is its body, as the owner runs it for whoever is in the fund's scope.
+    enter_fund(&owner, "1").await;
+    let body =
+        "select s.lp_count from fund_lp_summary_at($1::date) s where s.fund_id = fund_in_scope()";
+    let plan = Plan::of(&owner, body, &[text("2023-05-17")]).await;
+    plan.assert_no_full_scan_of(&LARGE)
+        .assert_uses("lp_commitments_fund_idx")
+        .assert_uses("lp_capital_accounts_latest_idx");
 }

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use shared::access::{Claim, Scoped};
+use shared::access::{Claim, Scope, Scoped};
+use shared::grant::Funds;
 use shared::ids::LpId;
 use shared::refresh::{Cause, count_drift, refresh_views};
 use tests::builders::{World, grant, insert_lp};
-use tests::database::{Database, enter};
+use tests::database::{Database, enter, enter_fund};
 use tests::desk::Desk;
 use tests::reporting::today;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -17,11 +18,13 @@ const MINE: i64 = 2;
 const ANOTHERS: i64 = 1;
 
 /// What readers may read that says nothing of a single LP.
-const OF_NO_LP: [&str; 9] = [
+const OF_NO_LP: [&str; 11] = [
     "activity_types",
     "fund_cash_flows",
     "fund_commitment_changes",
     "fund_investments",
+    "fund_lp_summary_in_scope",
+    "fund_marks_in_scope",
     "fund_performance",
     "funds",
     "investment_valuations",
@@ -202,10 +205,43 @@ async fn whatever_a_reader_may_read_shows_the_lp_in_scope_alone() {
         assert_eq!(number(&reader, &anybodys).await, 0, "{name} in no scope");
     }
     assert_eq!(of_no_lp, OF_NO_LP);
-    // What runs with its owner's rights is a way through the wall: there is one, and it is for entering.
+    // What runs with its owner's rights is a way through the wall: there are two for entering, and one that gives the sums of the
+    // fund in scope.
     let doors = "select count(*) from pg_proc
         where prosecdef and prorettype <> 'trigger'::regtype and has_function_privilege('reader', oid, 'execute')";
-    assert_eq!(number(&owner, doors).await, 1);
+    assert_eq!(number(&owner, doors).await, 3);
+}
+
+/// A fund's sums and marks are for whoever is in its scope. An LP's scope shows none, and a fund's shows no LP.
+#[tokio::test]
+async fn a_fund_summary_that_forgets_its_fund_shows_the_one_in_scope_and_no_other() {
+    let (database, owner) = busy_sample().await;
+    let sql = include_str!("../../shared/src/reports/fund_summary.sql");
+    let forgetful = sql.replace("fund_id = $1::bigint", "fund_id <> -$1::bigint");
+    let reader = database.connect_as_reader().await;
+    let unmarked = "delete from touched_commitments where fund_id = 1";
+    owner.batch_execute(unmarked).await.expect("marks go");
+    for parameters in [format!("'{}'", today()), "'2023-05-17'".to_owned()] {
+        enter_fund(&reader, "1").await;
+        let right = rows(&reader, sql, 1, &parameters).await;
+        assert_eq!(right.len(), 1);
+        assert_eq!(rows(&reader, &forgetful, 1, &parameters).await, right);
+        assert_eq!(rows(&reader, sql, 2, &parameters).await, [""; 0]);
+        assert_eq!(
+            number(&reader, "select count(*) from limited_partners").await,
+            0
+        );
+        enter_fund(&reader, "").await;
+        enter(&reader, "1").await;
+        for sql in [sql, &forgetful] {
+            assert_eq!(rows(&reader, sql, 1, &parameters).await, [""; 0]);
+        }
+        for barrier in ["fund_lp_summary_in_scope", "fund_marks_in_scope"] {
+            let any = format!("select count(*) from {barrier}");
+            assert_eq!(number(&reader, &any).await, 0, "{barrier}");
+        }
+        enter(&reader, "").await;
+    }
 }
 
 #[tokio::test]
@@ -231,14 +267,14 @@ async fn a_scope_is_entered_by_whom_it_was_granted_to_and_ends_with_the_transact
     let seen = "select coalesce(sum(lp_id), 0)::bigint from limited_partners";
     let transaction = reader.transaction().await.expect("a transaction");
     for (lp_id, expected) in [(hers, hers), (his, 0), (hers, hers), (999_999, 0)] {
-        let sql = "select enter_lp_scope('ada', $1, 60) is not null";
+        let sql = "select believed_until is not null from enter_lp_scope('ada', $1, null, 60)";
         let row = transaction.query_one(sql, &[&lp_id]).await;
         let is_granted: bool = row.expect("it is decided").get(0);
         assert_eq!(is_granted, expected == lp_id);
         let row = transaction.query_one(seen, &[]).await;
         assert_eq!(row.expect("a sum").get::<_, i64>(0), expected);
     }
-    let sql = "select enter_lp_scope('ada', $1, 60)";
+    let sql = "select believed_until from enter_lp_scope('ada', $1, null, 60)";
     let entered = transaction.query_one(sql, &[&hers]).await;
     entered.expect("it is entered");
     transaction.commit().await.expect("it is committed");
@@ -252,10 +288,11 @@ async fn every_query_has_a_transaction_of_its_own_that_ends_even_when_it_fails()
     let lp_id = insert_lp(&desk.client, "An LP").await;
     grant(&desk.client, "ada", lp_id).await;
     let connection = desk.reader.db.connection().await.expect("a connection");
+    let scope = Scope::Lp(LpId::try_from(lp_id).expect("an id"), Funds::All);
     let claimed = |subject| {
         let claim = Claim {
             subject,
-            lp_id: LpId::try_from(lp_id).expect("an id"),
+            scope: &scope,
             ttl: Duration::from_secs(60),
         };
         Scoped::claimed(&connection, claim)

@@ -104,6 +104,7 @@ async fn the_next_answer_is_right_whatever_part_is_away() {
     without_the_database_messages_wait(&run).await;
     nobody_sees_another_lp(&run).await;
     who_looked_is_shown(&run).await;
+    a_command_grants_and_revokes(&run).await;
 }
 
 async fn a_call_shows_in_the_next_answer(run: &Run) {
@@ -264,4 +265,34 @@ async fn who_looked_is_shown(run: &Run) {
     };
     assert_eq!(look["subject"], json!(format!("lp-{}", run.lp_id)));
     assert_eq!(look["outcome"], json!("allowed"));
+}
+
+/// As an administrator gives it, to the function that nothing else invokes.
+async fn a_command_grants_and_revokes(run: &Run) {
+    let (stack, path) = (&run.stack, run.fund_path());
+    let token = stack.token("newcomer");
+    let words = json!({"subject": "newcomer", "role": "lp_viewer", "lpId": run.lp_id, "fundId": run.fund_id, "by": "a test"});
+    for (verb, done, status) in [
+        ("grant", json!({"changed": true}), StatusCode::OK),
+        (
+            "revoke",
+            json!({"changed": true, "forgotten": true}),
+            StatusCode::NOT_FOUND,
+        ),
+    ] {
+        assert_eq!(
+            stack.invoke("entitlements", &json!({ verb: words })).await,
+            done
+        );
+        let answer = stack.get(&path, &token).await;
+        assert_eq!(answer.status, status, "{verb}: {}", answer.body);
+    }
+    let refused = stack.invoke("entitlements", &json!({"grant": {}})).await;
+    let said = refused["errorMessage"].as_str().unwrap_or_default();
+    assert!(said.contains("subject"), "{refused}");
+    let fund = format!("/api/fund/{}/summary", run.fund_id);
+    let own = stack.get(&fund, stack.setting("GP_TOKEN")).await;
+    assert_eq!(own.status, StatusCode::OK, "{}", own.body);
+    let lps = stack.get(&fund, &run.token).await;
+    assert_eq!(lps.status, StatusCode::NOT_FOUND, "{}", lps.body);
 }

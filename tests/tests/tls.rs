@@ -1,11 +1,12 @@
 //! Connections as in a deployment: TLS to both servers, whose certificates must descend from the given authority.
 
 use chrono::Utc;
-use shared::access::{Claim, load_grant};
+use shared::access::{Claim, Scope, load_grant};
 use shared::app::App;
 use shared::cache::{Closure, Finding, ReportName, TagSet};
 use shared::config::Environment;
 use shared::error::Error;
+use shared::grant::Funds;
 use shared::ids::LpId;
 use tests::database::{Database, project};
 use tests::redis::Keyspace;
@@ -35,7 +36,7 @@ async fn ask_database(app: &App) -> Result<bool, Error> {
     let connection = app.db.connection().await?;
     let claim = Claim {
         subject: "ada",
-        lp_id: lp(),
+        scope: &Scope::Lp(lp(), Funds::All),
         ttl: app.access.ttl,
     };
     load_grant(&connection, claim).await?;

@@ -19,15 +19,18 @@ use crate::servers::Home;
 use crate::servers::postgres::Postgres;
 
 const DATABASE: &str = "lp_reporting";
-/// The role of the HTTP functions; the migrations create it.
+/// The role of the HTTP functions, and that of granting; the migrations create them.
 const READER: &str = "reader";
+const GRANTOR: &str = "grantor";
 
-/// Where the database is, for its two kinds of users.
+/// Where the database is, for each kind of its users.
 pub struct Database {
     /// The libpq URL of the role that owns everything.
     pub owner_url: String,
     /// The libpq URL of the role that may only read.
     pub reader_url: String,
+    /// The libpq URL of the role that grants and revokes.
+    pub grantor_url: String,
 }
 
 impl Database {
@@ -45,6 +48,7 @@ impl Database {
         Ok(Self {
             owner_url: postgres.owner_url(DATABASE),
             reader_url: postgres.url_as(READER, DATABASE),
+            grantor_url: postgres.url_as(GRANTOR, DATABASE),
         })
     }
 
@@ -53,6 +57,7 @@ impl Database {
         Self {
             owner_url: owner_url.to_owned(),
             reader_url: owner_url.to_owned(),
+            grantor_url: owner_url.to_owned(),
         }
     }
 

@@ -45,6 +45,7 @@ impl Deployment {
             ("JwtIssuer", scope.issuer.clone()),
             ("JwtAudience", scope.audience.clone()),
             ("ReaderDatabaseUrl", database.reader_url.clone()),
+            ("GrantorDatabaseUrl", database.grantor_url.clone()),
             ("OwnerDatabaseUrl", database.owner_url.clone()),
             ("RedisUrl", redis.url()),
         ];

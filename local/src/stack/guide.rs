@@ -18,7 +18,7 @@ pub(super) fn identities(
     scope: &TokenScope,
     token: &str,
 ) -> Result<Vec<Variable>> {
-    let other = format!("lp-{}", pointers.other_lp_id);
+    let token_of = |subject: String| key.token(scope, &subject, TOKEN_TTL_SECONDS);
     Ok(vec![
         ("TOKEN", token.to_owned()),
         ("LP_ID", pointers.lp_id.to_string()),
@@ -27,8 +27,9 @@ pub(super) fn identities(
         ("OTHER_LP_ID", pointers.other_lp_id.to_string()),
         (
             "OTHER_LP_TOKEN",
-            key.token(scope, &other, TOKEN_TTL_SECONDS)?,
+            token_of(format!("lp-{}", pointers.other_lp_id))?,
         ),
+        ("GP_TOKEN", token_of(format!("gp-{}", pointers.fund_id))?),
         ("JWT_ISSUER", scope.issuer.clone()),
         ("JWT_AUDIENCE", scope.audience.clone()),
     ])
@@ -64,8 +65,14 @@ pub(super) fn text(
             .path
             .replace("{lpId}", &pointers.lp_id.to_string())
             .replace("{fundId}", &pointers.fund_id.to_string());
+        // What is about an LP is for its viewers, and the rest for the GP of a fund.
+        let token = if route.path.contains("{lpId}") {
+            "TOKEN"
+        } else {
+            "GP_TOKEN"
+        };
         lines.push(format!(
-            r#"(. {file}; curl -sS -H "Authorization: Bearer $TOKEN" "$BASE_URL{path}")"#
+            r#"(. {file}; curl -sS -H "Authorization: Bearer ${token}" "$BASE_URL{path}")"#
         ));
     }
     lines.extend([

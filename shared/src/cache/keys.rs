@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ids::LpId;
 
-/// The reports.
+/// The reports whose answers are cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportName {
     /// GET …/summary
@@ -20,8 +20,6 @@ pub enum ReportName {
     Performance,
     /// GET …/performance/history
     PerformanceHistory,
-    /// GET …/access-log
-    AccessLog,
 }
 
 /// What answers are computed from. Each LP has one generation token a tag; changing it makes every answer stale that was
@@ -46,11 +44,10 @@ impl ReportName {
             Self::Holdings => "holdings",
             Self::Performance => "performance",
             Self::PerformanceHistory => "performance-history",
-            Self::AccessLog => "access-log",
         }
     }
 
-    /// What the report is computed from; nothing, for one that is never kept.
+    /// What the report is computed from.
     pub const fn tags(self) -> &'static [Tag] {
         match self {
             Self::Summary
@@ -59,8 +56,6 @@ impl ReportName {
             | Self::PerformanceHistory => &[Tag::Ledger, Tag::Performance],
             Self::CapitalActivity => &[Tag::Ledger],
             Self::Holdings => &[Tag::Holdings],
-            // Every look changes it, the one that shows it included.
-            Self::AccessLog => &[],
         }
     }
 }
@@ -128,7 +123,8 @@ impl<'a> Keys<'a> {
         self.key("tag", tag.slug())
     }
 
-    /// A subject's grant. Subjects come from tokens and may hold anything, so the key holds a digest.
+    /// A subject's grant: the funds it is for and until when, or a closing mark after it was taken back. Subjects come from tokens and
+    /// may hold anything, so the key holds a digest.
     pub(super) fn access(&self, subject: &str) -> String {
         self.key("access", &digest(subject))
     }

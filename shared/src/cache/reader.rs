@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::keys::{Keys, ReportName};
 use super::token::Token;
 use super::{Cache, frame, scripts};
+use crate::grant::{Funds, Grant};
 use crate::ids::LpId;
 
 /// A cache that takes longer than this is no help; the database answers about as fast.
@@ -33,21 +34,21 @@ pub struct Place {
     now: DateTime<Utc>,
 }
 
-/// What the cache has. `granted` tells whether it knows the subject's grant, too.
+/// What the cache has, and which of the LP's funds it knows the subject may see. What these do not cover the database decides.
 pub enum Finding<T> {
     /// A valid answer.
     Answer {
         /// The answer.
         answer: T,
-        /// Whether the subject may see it; if not known, the database decides.
-        granted: bool,
+        /// What was granted, as far as known.
+        granted: Option<Funds>,
     },
     /// Nothing: the caller loads the answer and hands the turn back with it.
     Absent {
         /// What the answer may be planted under.
         turn: Turn,
-        /// Whether the subject may see it; if not known, the database decides.
-        granted: bool,
+        /// What was granted, as far as known.
+        granted: Option<Funds>,
     },
 }
 
@@ -61,14 +62,13 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Of whoever does not ask the cache, or gets no answer from it.
-    const WITHOUT_CACHE: Self = Self {
+    const UNREACHABLE: Self = Self {
         tokens: Vec::new(),
         lease: None,
         reachable: false,
     };
 
-    /// Whether the cache was asked, and answered.
+    /// Whether the cache could be asked at all.
     pub fn cache_is_reachable(&self) -> bool {
         self.reachable
     }
@@ -100,25 +100,23 @@ impl Cache {
     }
 
     /// Looks for the answer; when it is absent, takes a turn at loading it, after a short wait if another reader is at it.
-    /// What `parse` refuses is absent. The cache is not asked for what has no tags: it is never kept.
+    /// What `parse` refuses is absent.
+    ///
+    /// So is everything for who was never granted anything of this LP: were the answer that others have kept looked at before his
+    /// grant, he would be refused sooner where there is one, and so learn that others look at this LP.
     pub async fn find<T>(
         &self,
         place: &Place,
         parse: impl Fn(Vec<u8>) -> Option<T> + Send,
     ) -> Finding<T> {
-        if place.tags.is_empty() {
-            return Finding::Absent {
-                turn: Turn::WITHOUT_CACHE,
-                granted: false,
-            };
-        }
-        let mut granted = false;
+        let mut granted = None;
         for wait_ms in WAITS_MS.into_iter().map(Some).chain([None]) {
             let Some(found) = self.look_up(place).await else {
                 break;
             };
-            granted |= found.granted;
-            if let Some(answer) = found.answer.and_then(&parse) {
+            let is_known = found.grant.is_some();
+            granted = found.grant.and_then(believed).or(granted);
+            if let Some(answer) = found.answer.filter(|_| is_known).and_then(&parse) {
                 return Finding::Answer { answer, granted };
             }
             let Some(turn) = self.claim(place).await else {
@@ -130,7 +128,7 @@ impl Cache {
             }
         }
         Finding::Absent {
-            turn: Turn::WITHOUT_CACHE,
+            turn: Turn::UNREACHABLE,
             granted,
         }
     }
@@ -141,7 +139,7 @@ impl Cache {
         place: &Place,
         turn: Turn,
         answer: Option<&[u8]>,
-        grant_until: Option<DateTime<Utc>>,
+        grant: Option<&Grant>,
     ) {
         if !turn.reachable {
             return;
@@ -149,7 +147,7 @@ impl Cache {
         let plant = answer
             .filter(|_| !turn.tokens.is_empty())
             .map(|answer| plant(place, &turn.tokens, answer));
-        let keep = grant_until.map(|until| keep_grant(place, until));
+        let keep = grant.map(|grant| scripts::keep_grant(&place.access, grant));
         let release = turn
             .lease
             .map(|holder| scripts::release(&place.lease, holder));
@@ -164,8 +162,8 @@ impl Cache {
     }
 
     /// Keeps a grant that was resolved for an answer found.
-    pub async fn keep_grant(&self, place: &Place, until: DateTime<Utc>) {
-        self.send(keep_grant(place, until)).await;
+    pub async fn keep_grant(&self, place: &Place, grant: &Grant) {
+        self.send(scripts::keep_grant(&place.access, grant)).await;
     }
 
     /// One round trip for grant, tags and answer: they share a slot.
@@ -183,7 +181,9 @@ impl Cache {
             .map(|tag| tag.as_deref().and_then(Token::of_tag))
             .collect();
         Some(Found {
-            granted: values.first().is_some_and(Option::is_some),
+            grant: values
+                .first()
+                .and_then(|stored| grant_of(stored.as_deref()?)),
             answer: frame
                 .zip(tokens)
                 .and_then(|(frame, tokens)| frame::unseal(frame, &tokens, place.now.timestamp())),
@@ -238,7 +238,8 @@ impl Cache {
 }
 
 struct Found {
-    granted: bool,
+    /// What the subject was granted when it last asked, be it believed still or not.
+    grant: Option<Grant>,
     answer: Option<Vec<u8>>,
 }
 
@@ -254,14 +255,14 @@ fn plant(place: &Place, tokens: &[Token], answer: &[u8]) -> Cmd {
     command
 }
 
-fn keep_grant(place: &Place, until: DateTime<Utc>) -> Cmd {
-    let mut command = redis::cmd("SET");
-    command
-        .arg(&place.access)
-        .arg(1)
-        .arg("PXAT")
-        .arg(until.timestamp_millis());
-    command
+/// The grant that is stored; `None` for one that was taken back, and for anything else that may stand there.
+fn grant_of(stored: &[u8]) -> Option<Grant> {
+    str::from_utf8(stored).ok().and_then(Grant::parse)
+}
+
+/// What a grant is for, while it is believed. That ends by the machine's own clock: only the as-of date is ever set off.
+fn believed(grant: Grant) -> Option<Funds> {
+    (Utc::now() < grant.believed_until).then_some(grant.funds)
 }
 
 /// At midnight the default as-of date moves on, so no answer outlives the day it was computed on.

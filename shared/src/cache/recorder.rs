@@ -1,5 +1,5 @@
-//! The recorder's side: close the tags of what is about to change, open them for new tokens afterwards. A recorder asks
-//! whatever the breaker says: what it does not reach here stays stale.
+//! The recorder's side: close the tags of what is about to change, open them for new tokens afterwards; close a grant that was
+//! taken back. A recorder asks whatever the breaker says: what it does not reach here stays stale.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -67,6 +67,17 @@ impl Cache {
     /// token, unless another recorder has closed it since. For a closure that was never closed this simply forgets.
     pub async fn open(&self, closure: &Closure) -> Result<(), Unreached> {
         self.send_all(closure, scripts::open).await
+    }
+
+    /// After a subject's grant for an LP was taken back: closes what is kept of it. From here on, for as long as a closed tag is,
+    /// readers ask the database, and whoever asked before the grant ended comes too late to keep it. An error means that Redis is
+    /// out of reach or refuses: what is kept there is believed to its end.
+    pub async fn forget_grant(&self, lp_id: LpId, subject: &str) -> Result<(), Error> {
+        let Self(inner) = self;
+        let grant = Keys::new(&inner.prefix, lp_id).access(subject);
+        let close = scripts::close(&[grant], Token::random());
+        let closed = inner.connection.run::<Value>(&close, COMMAND_TIMEOUT).await;
+        closed.map(drop)
     }
 
     /// Sends the script for every LP, also after it has failed for some: of a cluster only a part may be away. While the

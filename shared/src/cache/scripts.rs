@@ -1,4 +1,4 @@
-//! The scripts of the tag protocol as commands. Each is sent whole: Redis compiles a text once, and a round trip is never
+//! The scripts of the tag protocol, and of grants, as commands. Each is sent whole: Redis compiles a text once, and a round trip is never
 //! lost to a script it does not know.
 
 use std::time::Duration;
@@ -7,6 +7,7 @@ use redis::Cmd;
 
 use super::reader::LONGEST_ANSWER_TTL;
 use super::token::Token;
+use crate::grant::Grant;
 
 /// From the last turn taken under them: tokens outlive every answer filled under them, the time to load it included. One that is lost
 /// costs misses only.
@@ -15,6 +16,9 @@ const TOKEN_TTL: Duration = Duration::from_secs(LONGEST_ANSWER_TTL.as_secs() + 6
 pub(super) const CLOSURE_TTL: Duration = Duration::from_secs(60);
 /// Beyond an ordinary load; a holder that dies delays no one for longer.
 const LEASE_TTL: Duration = Duration::from_secs(2);
+/// How long a grant stays known after it was last asked for, though it is believed for much less: a working day. Who comes later is
+/// told what a newcomer is, at the price of one answer that was kept and is loaded again.
+const VISITOR_TTL: Duration = Duration::from_secs(12 * 3600);
 
 pub(super) fn claim(lease: &str, tags: &[String], holder: Token) -> Cmd {
     let mut command = eval(include_str!("scripts/claim.lua"), 1 + tags.len());
@@ -30,6 +34,15 @@ pub(super) fn claim(lease: &str, tags: &[String], holder: Token) -> Cmd {
 pub(super) fn release(lease: &str, holder: Token) -> Cmd {
     let mut command = eval(include_str!("scripts/release.lua"), 1);
     command.arg(lease).arg(holder.to_string());
+    command
+}
+
+pub(super) fn keep_grant(access: &str, grant: &Grant) -> Cmd {
+    let mut command = eval(include_str!("scripts/keep_grant.lua"), 1);
+    command
+        .arg(access)
+        .arg(grant.to_string())
+        .arg(ms(VISITOR_TTL));
     command
 }
 

@@ -19,7 +19,7 @@ pub enum Origin {
     Hit,
     /// From the database; the cache did not have it.
     Miss,
-    /// From the database; the cache was not asked, or did not answer.
+    /// From the database; the cache could not be asked, or keeps no such answers.
     Bypass,
 }
 

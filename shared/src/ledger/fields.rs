@@ -118,6 +118,15 @@ impl Fields {
         })
     }
 
+    /// As [`Fields::moment`], optional.
+    pub fn optional_moment(&mut self, name: &str) -> Result<Option<DateTime<Utc>>, Refusal> {
+        if self.0.contains_key(name) {
+            self.moment(name).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// Three capital letters.
     pub fn currency(&mut self) -> Result<String, Refusal> {
         let text = self.string("currency")?;

@@ -14,6 +14,7 @@ mod reversals;
 mod rows;
 
 pub use accounts::{ChangedAccount, refresh_accounts};
+pub(crate) use fields::{Fields, malformed};
 pub(crate) use forgetting::commit_and_forget;
 pub use forgetting::note_unforgotten;
 pub(crate) use lock::lock_lps;

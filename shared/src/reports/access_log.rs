@@ -5,10 +5,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio_postgres::Row;
 
-use crate::access::Scoped;
+use crate::access::{Scope, Scoped};
 use crate::answer::Report;
 use crate::cache::ReportName;
 use crate::error::Error;
+use crate::grant::Funds;
 use crate::http::cursor::{self, TimePosition};
 use crate::http::{Parameters, Refused};
 use crate::ids::LpId;
@@ -94,15 +95,16 @@ fn list(lp_id: LpId) -> String {
 }
 
 impl Report for AccessLog {
-    const NAME: ReportName = ReportName::AccessLog;
+    const NAME: &'static str = "access-log";
     type Answer = Answer;
 
-    fn lp_id(&self) -> LpId {
-        self.lp_id
+    fn scope(&self) -> Scope {
+        Scope::Lp(self.lp_id, Funds::All)
     }
 
-    fn fingerprint(&self) -> String {
-        format!("limit={} after={:?}", self.limit, self.after)
+    /// Every look changes it, the one that shows it included.
+    fn cached_as(&self) -> Option<(ReportName, String)> {
+        None
     }
 
     /// An LP that was granted is there, and nobody may have looked at it.

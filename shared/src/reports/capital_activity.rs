@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::{FIRST_DAY, LAST_DAY};
-use crate::access::Scoped;
+use crate::access::{Scope, Scoped};
 use crate::answer::Report;
 use crate::cache::ReportName;
 use crate::error::Error;
@@ -156,14 +156,14 @@ impl Filter {
 }
 
 impl Report for CapitalActivity {
-    const NAME: ReportName = ReportName::CapitalActivity;
+    const NAME: &'static str = ReportName::CapitalActivity.slug();
     type Answer = Answer;
 
-    fn lp_id(&self) -> LpId {
-        self.lp_id
+    fn scope(&self) -> Scope {
+        Scope::Lp(self.lp_id, self.filter.fund_ids.clone().into())
     }
 
-    fn fingerprint(&self) -> String {
+    fn cached_as(&self) -> Option<(ReportName, String)> {
         let Self {
             filter,
             limit,
@@ -171,7 +171,8 @@ impl Report for CapitalActivity {
             as_of,
             ..
         } = self;
-        format!("{filter:?} limit={limit} after={after:?} asOf={as_of}")
+        let fingerprint = format!("{filter:?} limit={limit} after={after:?} asOf={as_of}");
+        Some((ReportName::CapitalActivity, fingerprint))
     }
 
     async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {

@@ -10,10 +10,11 @@ use tokio_postgres::Row;
 use super::gross::Gross;
 use super::position::Position;
 use super::views::{query_view, without_views};
-use crate::access::Scoped;
+use crate::access::{Scope, Scoped};
 use crate::answer::Report;
 use crate::cache::ReportName;
 use crate::error::Error;
+use crate::grant::Funds;
 use crate::http::{Parameters, Refused};
 use crate::ids::{FundId, LpId};
 
@@ -91,15 +92,16 @@ impl FundPerformance {
 }
 
 impl Report for FundPerformance {
-    const NAME: ReportName = ReportName::FundPerformance;
+    const NAME: &'static str = ReportName::FundPerformance.slug();
     type Answer = Answer;
 
-    fn lp_id(&self) -> LpId {
-        self.lp_id
+    fn scope(&self) -> Scope {
+        Scope::Lp(self.lp_id, Funds::Only(vec![self.fund_id]))
     }
 
-    fn fingerprint(&self) -> String {
-        format!("fund={} asOf={}", self.fund_id, self.as_of)
+    fn cached_as(&self) -> Option<(ReportName, String)> {
+        let fingerprint = format!("fund={} asOf={}", self.fund_id, self.as_of);
+        Some((ReportName::FundPerformance, fingerprint))
     }
 
     async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {

@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 
 use super::position::write_flags;
 use super::views::{query_view, without_views};
-use crate::access::Scoped;
+use crate::access::{Scope, Scoped};
 use crate::answer::Report;
 use crate::cache::ReportName;
 use crate::error::Error;
@@ -103,14 +103,14 @@ fn filter(lp_id: LpId, fund_id: Option<FundId>) -> String {
 }
 
 impl Report for Holdings {
-    const NAME: ReportName = ReportName::Holdings;
+    const NAME: &'static str = ReportName::Holdings.slug();
     type Answer = Answer;
 
-    fn lp_id(&self) -> LpId {
-        self.lp_id
+    fn scope(&self) -> Scope {
+        Scope::Lp(self.lp_id, self.fund_id.into())
     }
 
-    fn fingerprint(&self) -> String {
+    fn cached_as(&self) -> Option<(ReportName, String)> {
         let Self {
             fund_id,
             limit,
@@ -118,7 +118,8 @@ impl Report for Holdings {
             as_of,
             ..
         } = self;
-        format!("fund={fund_id:?} limit={limit} after={after:?} asOf={as_of}")
+        let fingerprint = format!("fund={fund_id:?} limit={limit} after={after:?} asOf={as_of}");
+        Some((ReportName::Holdings, fingerprint))
     }
 
     async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {

@@ -4,6 +4,7 @@
 mod access_log;
 mod capital_activity;
 mod fund_performance;
+mod fund_summary;
 mod gross;
 mod holdings;
 mod performance;
@@ -17,6 +18,7 @@ use chrono::NaiveDate;
 pub use access_log::AccessLog;
 pub use capital_activity::{CapitalActivity, Filter};
 pub use fund_performance::FundPerformance;
+pub use fund_summary::FundSummary;
 pub use holdings::Holdings;
 pub use performance::Performance;
 pub use performance_history::{PerformanceHistory, Scope};

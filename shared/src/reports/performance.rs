@@ -10,10 +10,11 @@ use super::fund_performance::FundPosition;
 use super::gross::Gross;
 use super::position::Position;
 use super::views::{query_view, without_views};
-use crate::access::Scoped;
+use crate::access::{Scope, Scoped};
 use crate::answer::Report;
 use crate::cache::ReportName;
 use crate::error::Error;
+use crate::grant::Funds;
 use crate::http::{Parameters, Refused};
 use crate::ids::{FundId, LpId};
 
@@ -66,15 +67,15 @@ impl Performance {
 }
 
 impl Report for Performance {
-    const NAME: ReportName = ReportName::Performance;
+    const NAME: &'static str = ReportName::Performance.slug();
     type Answer = Answer;
 
-    fn lp_id(&self) -> LpId {
-        self.lp_id
+    fn scope(&self) -> Scope {
+        Scope::Lp(self.lp_id, Funds::All)
     }
 
-    fn fingerprint(&self) -> String {
-        format!("asOf={}", self.as_of)
+    fn cached_as(&self) -> Option<(ReportName, String)> {
+        Some((ReportName::Performance, format!("asOf={}", self.as_of)))
     }
 
     async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {

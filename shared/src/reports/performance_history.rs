@@ -7,13 +7,14 @@ use tokio_postgres::Row;
 use super::FIRST_DAY;
 use super::gross::Gross;
 use super::position::{read_flags, shown_rate, write_flags};
-use crate::access::Scoped;
+use crate::access::{self, Scoped};
 use crate::answer::Report;
 use crate::cache::ReportName;
 use crate::error::Error;
 use crate::finance::flags::{Flag, Flags};
 use crate::finance::multiples::{Position, Rounded, compute_multiples};
 use crate::finance::periods::{Granularity, last_of_each};
+use crate::grant::Funds;
 use crate::http::{Parameters, Refused};
 use crate::ids::{CommitmentId, FundId, LpId};
 
@@ -138,14 +139,19 @@ impl PerformanceHistory {
 }
 
 impl Report for PerformanceHistory {
-    const NAME: ReportName = ReportName::PerformanceHistory;
+    const NAME: &'static str = ReportName::PerformanceHistory.slug();
     type Answer = Answer;
 
-    fn lp_id(&self) -> LpId {
-        self.lp_id
+    fn scope(&self) -> access::Scope {
+        let funds = match self.scope {
+            Scope::Fund(fund_id) => Funds::Only(vec![fund_id]),
+            // Whose fund a commitment is in is known only once it is read.
+            Scope::Lp | Scope::Commitment(_) => Funds::All,
+        };
+        access::Scope::Lp(self.lp_id, funds)
     }
 
-    fn fingerprint(&self) -> String {
+    fn cached_as(&self) -> Option<(ReportName, String)> {
         let Self {
             scope,
             start,
@@ -154,7 +160,8 @@ impl Report for PerformanceHistory {
             as_of,
             ..
         } = self;
-        format!("{scope:?} {start:?} {end:?} {granularity:?} asOf={as_of}")
+        let fingerprint = format!("{scope:?} {start:?} {end:?} {granularity:?} asOf={as_of}");
+        Some((ReportName::PerformanceHistory, fingerprint))
     }
 
     async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {

@@ -8,10 +8,11 @@ use tokio_postgres::Row;
 
 use super::position::Position;
 use super::views::{query_view, without_views};
-use crate::access::Scoped;
+use crate::access::{Scope, Scoped};
 use crate::answer::Report;
 use crate::cache::ReportName;
 use crate::error::Error;
+use crate::grant::Funds;
 use crate::http::{Parameters, Refused};
 use crate::ids::LpId;
 
@@ -62,15 +63,15 @@ impl Summary {
 }
 
 impl Report for Summary {
-    const NAME: ReportName = ReportName::Summary;
+    const NAME: &'static str = ReportName::Summary.slug();
     type Answer = Answer;
 
-    fn lp_id(&self) -> LpId {
-        self.lp_id
+    fn scope(&self) -> Scope {
+        Scope::Lp(self.lp_id, Funds::All)
     }
 
-    fn fingerprint(&self) -> String {
-        format!("asOf={}", self.as_of)
+    fn cached_as(&self) -> Option<(ReportName, String)> {
+        Some((ReportName::Summary, format!("asOf={}", self.as_of)))
     }
 
     async fn load(&self, db: &Scoped<'_>) -> Result<Option<Answer>, Error> {

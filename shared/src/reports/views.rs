@@ -29,10 +29,15 @@ pub(super) async fn query_view(
 /// parameter, and name a view, as far as it is in their scope, in one place, after `from` and before the end of the line.
 pub(super) fn without_views(sql: &str, views: &[&str]) -> String {
     views.iter().fold(sql.to_owned(), |sql, view| {
-        let named = format!("from {view}_in_scope\n");
-        debug_assert!(sql.contains(&named), "{view} is not read");
-        sql.replace(&named, &format!("from {view}_at($2::date)\n"))
+        without_view(&sql, view, &format!("{view}_at"))
     })
+}
+
+/// As [`without_views`], for one view whose definition readers have under a name of its own.
+pub(super) fn without_view(sql: &str, view: &str, definition: &str) -> String {
+    let named = format!("from {view}_in_scope\n");
+    debug_assert!(sql.contains(&named), "{view} is not read");
+    sql.replace(&named, &format!("from {definition}($2::date)\n"))
 }
 
 /// Only views are ever dropped while functions run, so a missing relation is one; a table that were missing would fail the

@@ -1,4 +1,4 @@
-//! What five of the six endpoints have to answer; the sixth, the history, stands in its own file.
+//! What five of an LP's six endpoints have to answer; the sixth, the history, stands in its own file, and so does that of a fund.
 
 use std::collections::{BTreeMap, BTreeSet};
 

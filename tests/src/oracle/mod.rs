@@ -6,6 +6,7 @@
 pub mod answers;
 pub mod arithmetic;
 pub mod compare;
+pub mod fund;
 pub mod gross;
 pub mod history;
 pub mod irr;

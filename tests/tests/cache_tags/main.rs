@@ -5,10 +5,11 @@ mod server;
 
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
 use shared::cache::{Cache, Closure, Finding, Place, ReportName, Tag, TagSet};
+use shared::grant::Funds;
+use tests::builders::kept_grant;
 
-use server::{Server, answer, close, closure, find, lp, noon, open, plant, turn};
+use server::{Server, answer, believed, close, closure, find, lp, noon, open, plant, turn};
 
 const LEDGER: TagSet = TagSet::of(&[Tag::Ledger]);
 const HOLDINGS: TagSet = TagSet::of(&[Tag::Holdings]);
@@ -18,28 +19,27 @@ async fn a_planted_answer_is_found_and_so_is_the_grant(server: Server) {
     let turn = turn(cache, &place).await;
     assert!(turn.cache_is_reachable());
     cache
-        .settle(
-            &place,
-            turn,
-            Some(b"one"),
-            Some(Utc::now() + Duration::from_secs(60)),
-        )
+        .settle(&place, turn, Some(b"one"), Some(&believed()))
         .await;
     let found = find(&server.other_process(), &place).await;
-    assert!(matches!(found, Finding::Answer { answer, granted: true } if answer == "one"));
+    let Finding::Answer { answer, granted } = found else {
+        panic!("nothing is found");
+    };
+    assert_eq!((answer.as_str(), granted), ("one", Some(Funds::All)));
 }
 
 async fn a_grant_is_one_subjects_and_ends_when_it_must(server: Server) {
     let (cache, place) = (&server.cache, server.summary());
     plant(cache, &place, "one").await;
     cache
-        .keep_grant(&place, Utc::now() + Duration::from_millis(150))
+        .keep_grant(&place, &kept_grant(Duration::from_millis(150)))
         .await;
-    let granted = async |place: &Place| {
-        matches!(
-            find(cache, place).await,
-            Finding::Answer { granted: true, .. }
-        )
+    let granted = async |place: &Place| match find(cache, place).await {
+        Finding::Answer { granted, .. } => Some(granted.is_some()),
+        Finding::Absent { turn, .. } => {
+            cache.settle(place, turn, None, None).await;
+            None
+        }
     };
     let others = cache.place(
         ReportName::Summary,
@@ -48,10 +48,11 @@ async fn a_grant_is_one_subjects_and_ends_when_it_must(server: Server) {
         "bob",
         noon(),
     );
-    assert!(granted(&place).await);
-    assert!(!granted(&others).await);
+    assert_eq!(granted(&place).await, Some(true));
+    // Who was never granted anything finds nothing; who was finds the answer, though it is not believed any more.
+    assert_eq!(granted(&others).await, None);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(!granted(&place).await);
+    assert_eq!(granted(&place).await, Some(false));
 }
 
 async fn a_change_makes_stale_what_was_computed_from_it_and_nothing_else(server: Server) {
@@ -119,7 +120,9 @@ async fn a_slow_reader_cannot_plant_an_old_answer(server: Server) {
     // Here the reader reads the old rows; a recorder comes and goes.
     close(cache, &changes).await;
     open(cache, &changes).await;
-    cache.settle(&place, slow, Some(b"old"), None).await;
+    cache
+        .settle(&place, slow, Some(b"old"), Some(&believed()))
+        .await;
     assert_eq!(answer(cache, &place).await, None);
 }
 
@@ -127,7 +130,9 @@ async fn what_is_planted_while_a_tag_is_closed_is_never_found(server: Server) {
     let (cache, place, changes) = (&server.cache, server.summary(), closure(LEDGER));
     let slow = turn(cache, &place).await;
     close(cache, &changes).await;
-    cache.settle(&place, slow, Some(b"old"), None).await;
+    cache
+        .settle(&place, slow, Some(b"old"), Some(&believed()))
+        .await;
     assert_eq!(answer(cache, &place).await, None);
     open(cache, &changes).await;
     assert_eq!(answer(cache, &place).await, None);
@@ -141,8 +146,12 @@ async fn while_a_tag_is_closed_nothing_is_planted_and_nobody_waits(server: Serve
     server.run::<()>(redis::cmd("DEL").arg(&before)).await;
     let (one, two) = (turn(cache, &place).await, turn(cache, &place).await);
     assert!(server.keys_with(":lease").await.is_empty());
-    cache.settle(&place, one, Some(b"one"), None).await;
-    cache.settle(&place, two, Some(b"two"), None).await;
+    cache
+        .settle(&place, one, Some(b"one"), Some(&believed()))
+        .await;
+    cache
+        .settle(&place, two, Some(b"two"), Some(&believed()))
+        .await;
     assert!(server.keys_with("summary").await.is_empty());
     open(cache, &changes).await;
     plant(cache, &place, "new").await;
@@ -190,7 +199,9 @@ async fn opening_leaves_alone_what_another_recorder_closed(server: Server) {
     close(cache, &second).await;
     open(cache, &first).await;
     let late = turn(cache, &place).await;
-    cache.settle(&place, late, Some(b"old"), None).await;
+    cache
+        .settle(&place, late, Some(b"old"), Some(&believed()))
+        .await;
     assert_eq!(answer(cache, &place).await, None);
     open(cache, &second).await;
     plant(cache, &place, "new").await;
@@ -240,7 +251,9 @@ async fn who_waited_in_vain_loads_and_plants(server: Server) {
     let second = turn(&server.other_process(), &place).await;
     let waited = start.elapsed();
     assert!(waited >= Duration::from_millis(150), "{waited:?}");
-    cache.settle(&place, second, Some(b"two"), None).await;
+    cache
+        .settle(&place, second, Some(b"two"), Some(&believed()))
+        .await;
     assert_eq!(answer(cache, &place).await.as_deref(), Some("two"));
 }
 

@@ -1,10 +1,14 @@
 //! A cache on one of the two servers, and what is done to it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use redis::FromRedisValue;
 use shared::cache::{Cache, Closure, Finding, Place, ReportName, TagSet, Turn};
 use shared::config::RedisConfig;
+use shared::grant::Grant;
 use shared::ids::LpId;
+use tests::builders::kept_grant;
 use tests::teardown::unique_name;
 
 /// A cache with a prefix of its own on one of the two servers.
@@ -87,6 +91,11 @@ pub fn noon() -> DateTime<Utc> {
     "2024-03-01T12:00:00Z".parse().expect("a time")
 }
 
+/// A grant without which nothing that is planted is found.
+pub fn believed() -> Grant {
+    kept_grant(Duration::from_secs(60))
+}
+
 pub fn closure(tags: TagSet) -> Closure {
     Closure::new([(lp(42), tags)])
 }
@@ -116,7 +125,9 @@ pub async fn answer(cache: &Cache, place: &Place) -> Option<String> {
 
 pub async fn plant(cache: &Cache, place: &Place, text: &str) {
     let turn = turn(cache, place).await;
-    cache.settle(place, turn, Some(text.as_bytes()), None).await;
+    cache
+        .settle(place, turn, Some(text.as_bytes()), Some(&believed()))
+        .await;
 }
 
 pub async fn close(cache: &Cache, closure: &Closure) {
