@@ -111,6 +111,7 @@ begin
         if not exists (select from pg_matviews m where m.matviewname = wanted.name and m.schemaname = current_schema()) then
             execute format('create materialized view %I as select * from %I', wanted.name, wanted.name || '_definition');
             execute format('create unique index %I on %I (%s)', wanted.name || '_key', wanted.name, wanted.key);
+            execute format('grant select on %I to refresher', wanted.name);
             created := created + 1;
         end if;
         if not exists (select from pg_views w where w.viewname = wanted.barrier and w.schemaname = current_schema()) then

@@ -67,5 +67,6 @@ begin
     return created;
 end $$;
 revoke execute on function create_access_log_partitions from public;
+grant execute on function create_access_log_partitions to refresher;
 
 select create_access_log_partitions();

@@ -199,8 +199,8 @@ async fn round_of(
 pub async fn touch(rig: &Rig, lps: &[i64]) -> Result<()> {
     let sql = "insert into touched_commitments (commitment_id, lp_id, fund_id, latest_date)
                select commitment_id, lp_id, fund_id, commitment_date from lp_fund_commitments where lp_id = any ($1)";
-    rig.owner.execute(sql, &[&lps]).await?;
-    rig.owner
+    rig.administrator.execute(sql, &[&lps]).await?;
+    rig.administrator
         .batch_execute("analyze touched_commitments")
         .await?;
     Ok(())
@@ -213,7 +213,7 @@ pub async fn untouch(rig: &Rig) -> Result<()> {
         "delete from touched_commitments",
         "vacuum touched_commitments",
     ] {
-        rig.owner.batch_execute(statement).await?;
+        rig.administrator.batch_execute(statement).await?;
     }
     Ok(())
 }

@@ -116,7 +116,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 pub async fn collect(rig: &Rig, questions: &[Questions]) -> Result<Facts> {
     say("What is stored, and what is read");
     let row = rig
-        .owner
+        .administrator
         .query_one(include_str!("sql/totals.sql"), &[])
         .await?;
     let (rows, index_bytes, database_bytes): (i64, i64, i64) = (
@@ -138,7 +138,10 @@ pub async fn collect(rig: &Rig, questions: &[Questions]) -> Result<Facts> {
 }
 
 async fn tables(rig: &Rig) -> Result<Vec<Table>> {
-    let rows = rig.owner.query(include_str!("sql/tables.sql"), &[]).await?;
+    let rows = rig
+        .administrator
+        .query(include_str!("sql/tables.sql"), &[])
+        .await?;
     Ok(rows
         .iter()
         .map(|row| Table {
@@ -152,7 +155,7 @@ async fn tables(rig: &Rig) -> Result<Vec<Table>> {
 
 async fn indexes(rig: &Rig) -> Result<Vec<Index>> {
     let rows = rig
-        .owner
+        .administrator
         .query(include_str!("sql/indexes.sql"), &[])
         .await?;
     Ok(rows
@@ -175,15 +178,15 @@ async fn partial(rig: &Rig) -> Result<Vec<Partial>> {
     for (name, whole) in PARTIAL {
         let sql =
             format!("begin; create index whole_for_comparison on {whole}; reindex index {name}");
-        rig.owner.batch_execute(&sql).await?;
+        rig.administrator.batch_execute(&sql).await?;
         let sizes = rig
-            .owner
+            .administrator
             .query_one(
                 "select pg_relation_size($1::text::regclass), pg_relation_size('whole_for_comparison')",
                 &[&name],
             )
             .await;
-        rig.owner.batch_execute("rollback").await?;
+        rig.administrator.batch_execute("rollback").await?;
         let sizes = sizes?;
         partial.push(Partial {
             name: name.to_owned(),
@@ -198,12 +201,12 @@ async fn partial(rig: &Rig) -> Result<Vec<Partial>> {
 async fn reads(rig: &Rig, questions: &[Questions]) -> Result<Vec<Reads>> {
     let mut reads = Vec::new();
     for report in questions {
-        rig.owner
+        rig.administrator
             .batch_execute("select pg_stat_statements_reset()")
             .await?;
         ask(rig, report).await?;
         let row = rig
-            .owner
+            .administrator
             .query_one(include_str!("sql/reads.sql"), &[])
             .await?;
         let answers = report.events.len() as f64;
@@ -224,13 +227,15 @@ pub async fn heap_fetches(rig: &Rig, questions: &[Questions]) -> Result<Vec<Heap
     for report in questions {
         touch(rig, &lps(report)).await?;
     }
-    rig.owner.batch_execute("select pg_stat_reset()").await?;
+    rig.administrator
+        .batch_execute("select pg_stat_reset()")
+        .await?;
     for report in questions {
         ask(rig, report).await?;
     }
     untouch(rig).await?;
     let rows = rig
-        .owner
+        .administrator
         .query(
             include_str!("sql/heap_fetches.sql"),
             &[&COVERING.as_slice()],

@@ -57,13 +57,13 @@ pub struct Sent {
 
 impl Feed {
     /// A feed for some commitments.
-    pub async fn open(owner: &Client, commitments: Commitments) -> Result<Self> {
+    pub async fn open(database: &Client, commitments: Commitments) -> Result<Self> {
         let sql = "select c.commitment_id, c.lp_id, c.fund_id, f.currency
                    from lp_fund_commitments c join funds f on f.fund_id = c.fund_id join limited_partners l on l.lp_id = c.lp_id
                    where $2 or l.name like 'Alike %'
                    order by hashint8(c.commitment_id), c.commitment_id limit $1";
         let all = commitments == Commitments::All;
-        let rows = owner.query(sql, &[&COMMITMENTS, &all]).await?;
+        let rows = database.query(sql, &[&COMMITMENTS, &all]).await?;
         let now = Utc::now();
         Ok(Self {
             run: format!("bench-{}", now.timestamp_millis()),
@@ -142,9 +142,9 @@ impl Feed {
     }
 
     /// How many entries the ledger has: nothing else writes it meanwhile, so that one too many shows as well.
-    pub async fn recorded(&self, owner: &Client) -> Result<u64> {
+    pub async fn recorded(&self, database: &Client) -> Result<u64> {
         let sql = "select count(*) from capital_activities";
-        let row = owner.query_one(sql, &[]).await?;
+        let row = database.query_one(sql, &[]).await?;
         Ok(row.get::<_, i64>(0).unsigned_abs())
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use local::servers::postgres::Role;
 use local::stack::connect;
 use redis::AsyncCommands;
 use serde::{Deserialize, Serialize};
@@ -36,7 +37,7 @@ pub async fn redis_get(rig: &Rig, body_bytes: usize) -> Result<Latency> {
 
 /// One round of selects.
 pub async fn select(rig: &Rig) -> Result<Latency> {
-    let url = rig.database.owner_url.clone();
+    let url = rig.database.url(Role::Administrator);
     alone(move || selects(url)).await
 }
 

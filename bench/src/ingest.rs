@@ -98,7 +98,7 @@ pub async fn measure(rig: &Rig) -> Result<Ingest> {
 
 async fn measure_with(rig: &Rig, host: &Arc<Host>) -> Result<Ingest> {
     let (right, settled) = singles::measure(rig, host).await?;
-    let mut feed = Feed::open(&rig.owner, Commitments::All).await?;
+    let mut feed = Feed::open(&rig.administrator, Commitments::All).await?;
     let mut batches = Vec::new();
     for (batch_size, part) in BATCHES {
         let messages = rig.effort.messages / part;
@@ -122,7 +122,7 @@ async fn rate(
     batch_size: usize,
     messages: u64,
 ) -> Result<Rate> {
-    let before = feed.recorded(&rig.owner).await?;
+    let before = feed.recorded(&rig.administrator).await?;
     let mut logs = Logs::at_the_end(rig)?;
     let queue = queue();
     let sent = feed.fill(&queue, messages);
@@ -134,7 +134,7 @@ async fn rate(
     let elapsed = start.elapsed().as_secs_f64();
     pollers.iter().for_each(tokio::task::JoinHandle::abort);
     drained.with_context(|| format!("events of {batch_size}"))?;
-    let recorded = feed.recorded(&rig.owner).await? - before;
+    let recorded = feed.recorded(&rig.administrator).await? - before;
     Ok(Rate {
         batch_size,
         messages: sent.messages,
@@ -193,9 +193,12 @@ async fn steady(rig: &Rig, host: &Arc<Host>, feed: &mut Feed) -> Result<Steady> 
     let pollers: Vec<_> = (0..INSTANCES)
         .map(|_| tokio::spawn(poller(host, &queue, source.batch_size).run()))
         .collect();
-    let since = rig.owner.query_one("select clock_timestamp()", &[]).await?;
+    let since = rig
+        .administrator
+        .query_one("select clock_timestamp()", &[])
+        .await?;
     let since: chrono::DateTime<chrono::Utc> = since.get(0);
-    let before = feed.recorded(&rig.owner).await?;
+    let before = feed.recorded(&rig.administrator).await?;
     let start = Instant::now();
     let (mut messages, mut entries) = (0, 0);
     while start.elapsed() < rig.effort.stream {
@@ -213,10 +216,10 @@ async fn steady(rig: &Rig, host: &Arc<Host>, feed: &mut Feed) -> Result<Steady> 
     requested.abort();
     drained?;
     let row = rig
-        .owner
+        .administrator
         .query_one(include_str!("sql/refresh_share.sql"), &[&since])
         .await?;
-    let recorded = feed.recorded(&rig.owner).await? - before;
+    let recorded = feed.recorded(&rig.administrator).await? - before;
     Ok(Steady {
         offered_per_second,
         backlog,

@@ -114,7 +114,7 @@ async fn run(size: Size, keep: bool, effort: Effort, folder: &Path) -> Result<()
 
 /// One part after the other, what only reads before what writes.
 async fn measure(rig: &Rig) -> Result<Results> {
-    let questions = questions::questions(&rig.owner).await?;
+    let questions = questions::questions(&rig.administrator).await?;
     let (_, summary) = questions[0].events.first().context("no LPs")?;
     let facts = facts::collect(rig, &questions).await?;
     let found = answers::measure(rig, &questions).await?;

@@ -145,7 +145,7 @@ impl Shelf {
 /// All requests of all sessions, by time.
 async fn visits(rig: &Rig) -> Result<Vec<Visit>> {
     let rows = rig
-        .owner
+        .administrator
         .query(
             "select lp_id, min(fund_id) from lp_fund_commitments group by lp_id order by lp_id",
             &[],

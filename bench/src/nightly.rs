@@ -44,7 +44,7 @@ pub async fn measure(rig: &Rig) -> Result<Night> {
         let handed_on = answer["handedOn"].as_i64().unwrap_or_default();
         let sql = "select extract(epoch from finished_at - started_at)::float8 from view_refreshes
                    where as_of_date is not null order by refresh_id desc limit 1";
-        let refresh_s = rig.owner.query_one(sql, &[]).await?.get(0);
+        let refresh_s = rig.administrator.query_one(sql, &[]).await?.get(0);
         Ok((start.elapsed().as_secs_f64(), refresh_s, handed_on))
     };
     let outcome = async {
@@ -59,7 +59,7 @@ pub async fn measure(rig: &Rig) -> Result<Night> {
             refresh_s,
             rebuild_s: rebuild_and_night_s - night_s,
             handed_on,
-            snapshots: rig.owner.query_one(sql, &[]).await?.get(0),
+            snapshots: rig.administrator.query_one(sql, &[]).await?.get(0),
             peak_mib: peak_mib(&[&host], "nightly-refresh"),
         })
     }

@@ -31,10 +31,10 @@ pub struct Questions {
 type Pair = (i64, i64);
 
 /// The questions of all six reports.
-pub async fn questions(owner: &Client) -> Result<Vec<Questions>> {
-    let ordinary = pairs(owner, include_str!("sql/ordinary_lps.sql")).await?;
-    let busy = pairs(owner, include_str!("sql/lps_with_a_long_ledger.sql")).await?;
-    let old = pairs(owner, include_str!("sql/lps_with_an_old_fund.sql")).await?;
+pub async fn questions(database: &Client) -> Result<Vec<Questions>> {
+    let ordinary = pairs(database, include_str!("sql/ordinary_lps.sql")).await?;
+    let busy = pairs(database, include_str!("sql/lps_with_a_long_ledger.sql")).await?;
+    let old = pairs(database, include_str!("sql/lps_with_an_old_fund.sql")).await?;
     let thousand: &[_] = &[("limit", "1000".to_owned())];
     let thirty: &[_] = &[("limit", "30".to_owned())];
     let forty_quarters = |fund_id: i64| {
@@ -77,8 +77,8 @@ fn of(
 }
 
 /// LPs in an order of their own, as many as are asked about.
-async fn pairs(owner: &Client, sql: &str) -> Result<Vec<Pair>> {
-    let rows = owner.query(sql, &[]).await?;
+async fn pairs(database: &Client, sql: &str) -> Result<Vec<Pair>> {
+    let rows = database.query(sql, &[]).await?;
     let mut lps: Vec<Pair> = rows
         .iter()
         .map(|row| (row.get("lp_id"), row.get("fund_id")))

@@ -214,7 +214,7 @@ fn write_starts(text: &mut String, results: &Results) -> std::fmt::Result {
     )?;
     writeln!(
         text,
-        "| by the owner, without it | {} |",
+        "| by the administrator, without it | {} |",
         cells(&wall.without)
     )?;
     writeln!(text, "| by a reader, behind it | {} |", cells(&wall.behind))

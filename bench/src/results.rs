@@ -105,7 +105,7 @@ pub async fn machine(rig: &Rig) -> Result<Machine> {
         .and_then(|line| line.split_once(':'))
         .map_or("unknown", |(_, name)| name.trim());
     let sql = "select current_setting('server_version') || ' with ' || current_setting('shared_buffers') || ' of buffers'";
-    let row = rig.owner.query_one(sql, &[]).await?;
+    let row = rig.administrator.query_one(sql, &[]).await?;
     Ok(Machine {
         processor: processor.to_owned(),
         cores: std::thread::available_parallelism()?.get(),
@@ -118,7 +118,7 @@ pub async fn machine(rig: &Rig) -> Result<Machine> {
 /// Counts the rows.
 pub async fn counts(rig: &Rig) -> Result<Counts> {
     let row = rig
-        .owner
+        .administrator
         .query_one(
             "select (select count(*) from limited_partners), (select count(*) from lp_fund_commitments),
                     (select count(*) from capital_activities), (select count(*) from commitment_navs)",

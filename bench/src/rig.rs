@@ -11,7 +11,7 @@ use local::gateway::tokens::TokenScope;
 use local::host::{FunctionSpec, Host, Invoke};
 use local::process::ProcessDirectory;
 use local::sample::Size;
-use local::servers::postgres::{Postgres, Purpose};
+use local::servers::postgres::{Postgres, Purpose, Role};
 use local::servers::redis::Redis;
 use local::servers::sqs::Sqs;
 use local::stack::{self, Database, Deployment, connect};
@@ -35,8 +35,8 @@ pub struct Rig {
     pub template: Template,
     /// What a deployment would set.
     pub deployment: Deployment,
-    /// The database's owner.
-    pub owner: Client,
+    /// The server's administrator: what counts buffers and statements is not for a database's owner.
+    pub administrator: Client,
     /// Where the database is.
     pub database: Database,
     /// The cache.
@@ -93,21 +93,21 @@ impl Rig {
             seed(project, &database, &options).await?;
             std::fs::write(directory.sample_file(), "")?;
         }
-        let owner = connect(&database.owner_url).await?;
+        let administrator = connect(&database.url(Role::Administrator)).await?;
         say("Vacuuming, as autovacuum would have by now");
         // One at a time: several statements together are a transaction, which cannot vacuum.
         for statement in [
             "create extension if not exists pg_stat_statements",
             "vacuum analyze",
         ] {
-            owner.batch_execute(statement).await?;
+            administrator.batch_execute(statement).await?;
         }
         Ok(Self {
             size: options.size,
             effort,
             template,
             deployment,
-            owner,
+            administrator,
             database,
             redis,
             postgres,
@@ -153,7 +153,7 @@ impl Rig {
             Way::Plain => {}
             Way::WithoutCache => drop(set("REDIS_URL", NOWHERE.to_owned())),
             Way::Tls => {
-                let url = format!("{}?sslmode=require", self.database.reader_url);
+                let url = format!("{}?sslmode=require", self.database.url(Role::Reader));
                 set("DATABASE_URL", url);
                 set(
                     "DATABASE_CA_FILE",
@@ -197,7 +197,7 @@ async fn seed(project: &Path, database: &Database, options: &stack::Options) -> 
         keep: false,
         ..*options
     };
-    stack::seed(project, &database.owner_url, options)
+    stack::seed(project, &database.url(Role::Migrator), options)
         .await
         .map(drop)
 }

@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub async fn measure(rig: &Rig, host: &Arc<Host>) -> Result<(Latency, Latency)> {
     say("Single activities");
     make_alike(rig, host).await?;
-    let mut feed = Feed::open(&rig.owner, Commitments::Alike).await?;
+    let mut feed = Feed::open(&rig.administrator, Commitments::Alike).await?;
     let (mut right, mut settled) = (Vec::new(), Vec::new());
     let begun = Instant::now();
     for number in 0..=rig.effort.singles {
@@ -34,7 +34,7 @@ pub async fn measure(rig: &Rig, host: &Arc<Host>) -> Result<(Latency, Latency)> 
             settled.push(to_settled);
         }
     }
-    rig.owner
+    rig.administrator
         .batch_execute("delete from touched_commitments")
         .await?;
     let elapsed = begun.elapsed();
@@ -43,15 +43,17 @@ pub async fn measure(rig: &Rig, host: &Arc<Host>) -> Result<(Latency, Latency)> 
 
 /// Creates the LPs that are alike and computes what derives from them.
 async fn make_alike(rig: &Rig, host: &Arc<Host>) -> Result<()> {
-    let owner = &rig.owner;
-    owner.batch_execute(include_str!("sql/alike.sql")).await?;
+    let administrator = &rig.administrator;
+    administrator
+        .batch_execute(include_str!("sql/alike.sql"))
+        .await?;
     let sql = "select min(lp_id), max(lp_id) from limited_partners where name like 'Alike %'";
-    let ids = owner.query_one(sql, &[]).await?;
+    let ids = administrator.query_one(sql, &[]).await?;
     let (from, to): (i64, i64) = (ids.get(0), ids.get(1));
     let task = json!({"task": "rebuild", "fromLpId": from, "toLpId": to}).to_string();
     let answer = invoke(host, "nightly-refresh", &Bytes::from(task)).await?;
     ensure!(answer["restFromLpId"].is_null(), "not rebuilt: {answer}");
-    owner
+    administrator
         .batch_execute("vacuum analyze lp_fund_commitments")
         .await?;
     Ok(())

@@ -1,10 +1,11 @@
 //! What the second wall costs: the summary's statement as a reader runs it, in a transaction of its own in the scope of the LP and
-//! below the policies, and as it would be run without a wall, by the owner on the bare view. Round by round in turns.
+//! below the policies, and as it would be run without a wall, by the administrator on the bare view. Round by round in turns.
 
 use std::time::Instant;
 
 use anyhow::Result;
 use futures_util::future::try_join4;
+use local::servers::postgres::Role;
 use local::stack::connect;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, Statement};
@@ -23,7 +24,7 @@ const ROUNDS: usize = 5;
 /// The same statement on either side of the wall.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Wall {
-    /// By the owner, the statement alone.
+    /// By the administrator, whom no policy binds, the statement alone.
     pub without: Latency,
     /// By a reader: begin, the look at the grant, the statement, commit, in one round trip.
     pub behind: Latency,
@@ -34,11 +35,11 @@ pub async fn measure(rig: &Rig) -> Result<Wall> {
     say("The second wall");
     let (mut without, mut behind) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let (owner, reader) = (
-            rig.database.owner_url.clone(),
-            rig.database.reader_url.clone(),
+        let (unbound, reader) = (
+            rig.database.url(Role::Administrator),
+            rig.database.url(Role::Reader),
         );
-        without.push(alone(move || bare(owner)).await?);
+        without.push(alone(move || bare(unbound)).await?);
         behind.push(alone(move || walled(reader)).await?);
     }
     Ok(Wall {

@@ -118,7 +118,7 @@ pub struct Seed {
     /// How much sample data.
     #[arg(long, value_enum, default_value = "S")]
     pub size: Size,
-    /// The database, empty or migrated by `migrate`, as its owner reaches it.
+    /// The database, empty or migrated by `migrate` and owned by `migrator`, as any role reaches it; each function logs in as its own.
     #[arg(long, value_name = "URL")]
     pub database_url: String,
     /// Where the function binaries are; beside this one unless given.

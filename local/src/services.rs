@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::process::{Identity, ProcessDirectory, exit_code};
-use crate::servers::postgres::{Postgres, Purpose};
+use crate::servers::postgres::{Postgres, Purpose, Role};
 use crate::servers::redis::{Redis, RedisCluster};
 use crate::servers::{Home, sqs, sqs::Sqs};
 use crate::shutdown::Shutdown;
@@ -95,14 +95,17 @@ impl Servers {
 
     fn environment(&self) -> Result<Vec<(&'static str, String)>> {
         let mut environment = vec![
-            ("DATABASE_URL", self.postgres.owner_url("postgres")),
+            (
+                "DATABASE_URL",
+                self.postgres.url(Role::Administrator, "postgres"),
+            ),
             ("REDIS_URL", self.redis.url()),
             ("REDIS_TLS_URL", self.redis.tls_url()),
             ("TLS_CA_FILE", self.redis.authority.display().to_string()),
             ("REDIS_CLUSTER_URL", self.cluster.seed_url()),
             ("PGHOST", "127.0.0.1".to_owned()),
             ("PGPORT", self.postgres.port.to_string()),
-            ("PGUSER", "owner".to_owned()),
+            ("PGUSER", Role::Administrator.name().to_owned()),
             ("LOCAL_BIN", std::env::current_exe()?.display().to_string()),
         ];
         environment.extend(sqs::client_environment(&self.sqs.url()));

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use local::servers::postgres::Role;
 use tokio_postgres::{Client, NoTls};
 
 use crate::stack::binary;
@@ -13,12 +14,10 @@ use crate::teardown::{finish, unique_name};
 /// Held while a template is made.
 const TEMPLATE_LOCK: i64 = 0x7465_6d70_6c61_7465;
 
-/// A database of one test. Dropping the value drops the database.
+/// A database of one test, owned by the role that migrates. Dropping the value drops the database.
 #[derive(Debug)]
 pub struct Database {
     name: String,
-    /// A role of its own that owns it, if it has one; it goes with the database.
-    owner: Option<String>,
 }
 
 impl Database {
@@ -32,73 +31,48 @@ impl Database {
         Self::copy_of("template_sample").await
     }
 
-    /// The schema, and nothing in it, made by an owner who is no superuser, as in the cloud.
-    pub async fn of_plain_owner() -> Self {
-        // With it come the roles of the schema, of which the owner may change the reader, as whoever created it could.
-        prepare("template_empty").await;
-        let (name, owner) = (unique_name("t"), unique_name("owner"));
-        let admin = connect(&server_url()).await;
-        for sql in [
-            format!("create role {owner} login createrole"),
-            format!("grant reader to {owner} with admin option"),
-            format!("create database {name} owner {owner} template template1 strategy file_copy"),
-        ] {
-            admin
-                .batch_execute(&sql)
-                .await
-                .unwrap_or_else(|error| panic!("{sql}: {error}"));
-        }
-        let database = Self {
-            name,
-            owner: Some(owner),
-        };
-        apply_migrations(&database.url()).await;
-        database
-    }
-
     async fn copy_of(template: &str) -> Self {
         prepare(template).await;
         let name = unique_name("t");
         let admin = connect(&server_url()).await;
-        // Copying files is quicker than writing a whole sample through the log.
-        let sql = format!("create database {name} template {template} strategy file_copy");
         admin
-            .batch_execute(&sql)
+            .batch_execute(&creation(&name, template))
             .await
             .expect("a database is created from its template");
-        Self { name, owner: None }
+        Self { name }
     }
 
-    /// A URL of this database, as its owner.
+    /// A URL of this database for a role, as a function has it.
     #[must_use]
-    pub fn url(&self) -> String {
-        let url = url_of(&self.name);
-        match &self.owner {
-            Some(owner) => as_role(&url, owner),
-            None => url,
-        }
+    pub fn url(&self, role: Role) -> String {
+        url_of(role, &self.name)
     }
 
     /// A URL of this database, as the HTTP functions have it.
     #[must_use]
     pub fn reader_url(&self) -> String {
-        as_role(&self.url(), "reader")
+        self.url(Role::Reader)
     }
 
     /// A URL of this database, as the function that grants has it.
     #[must_use]
     pub fn grantor_url(&self) -> String {
-        as_role(&self.url(), "grantor")
+        self.url(Role::Grantor)
     }
 
-    /// A new connection, as the owner.
+    /// A new connection to set up and to look, as the administrator: no grant and no policy binds it.
     pub async fn connect(&self) -> Client {
-        connect(&self.url()).await
+        self.connect_as(Role::Administrator).await
+    }
+
+    /// A new connection with a role's rights and settings.
+    pub async fn connect_as(&self, role: Role) -> Client {
+        connect(&self.url(role)).await
     }
 
     /// A new connection as the HTTP functions have it, with that role's rights and settings, in no LP's scope.
     pub async fn connect_as_reader(&self) -> Client {
-        connect(&self.reader_url()).await
+        self.connect_as(Role::Reader).await
     }
 
     /// As [`Database::connect_as_reader`], for good in the scope of an LP. Functions enter it for a transaction.
@@ -111,15 +85,9 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let database = format!("drop database {} with (force)", self.name);
-        let role = self.owner.iter().map(|owner| format!("drop role {owner}"));
-        let statements: Vec<String> = [database].into_iter().chain(role).collect();
+        let drop = format!("drop database {} with (force)", self.name);
         finish("a database", async move {
-            let admin = connect(&server_url()).await;
-            for statement in statements {
-                admin.batch_execute(&statement).await?;
-            }
-            Ok(())
+            Ok(connect(&server_url()).await.batch_execute(&drop).await?)
         });
     }
 }
@@ -159,12 +127,16 @@ async fn build(admin: &Client, name: &str, template: &str, fill: impl AsyncFn(&s
             .unwrap_or_else(|error| panic!("{sql}: {error}"))
     };
     run(format!("drop database if exists {unfinished} with (force)")).await;
-    run(format!(
-        "create database {unfinished} template {template} strategy file_copy"
-    ))
-    .await;
-    fill(&url_of(&unfinished)).await;
+    run(creation(&unfinished, template)).await;
+    fill(&url_of(Role::Migrator, &unfinished)).await;
     run(format!("alter database {unfinished} rename to {name}")).await;
+}
+
+/// The statement that copies a database. It belongs to the role that migrates, as in a deployment. Copying files is quicker than
+/// writing a whole sample through the log.
+fn creation(name: &str, template: &str) -> String {
+    let owner = Role::Migrator.name();
+    format!("create database {name} owner {owner} template {template} strategy file_copy")
 }
 
 /// Applies every migration in the order of its number, as psql would.
@@ -233,22 +205,16 @@ fn server_url() -> String {
     std::env::var("DATABASE_URL").expect("DATABASE_URL is set; run the tests with `make test`")
 }
 
-/// The server's URL with another database in its path.
-fn url_of(database: &str) -> String {
+/// The server's URL with another role and another database in it.
+fn url_of(role: Role, database: &str) -> String {
     let url = server_url();
-    let (address, options) = url
+    let (url, options) = url
         .split_once('?')
         .map_or((url.as_str(), String::new()), |(a, o)| (a, format!("?{o}")));
-    let after_scheme = address.find("://").expect("DATABASE_URL is a URL") + 3;
-    let host_end = address[after_scheme..]
-        .find('/')
-        .map_or(address.len(), |slash| after_scheme + slash);
-    format!("{}/{database}{options}", &address[..host_end])
-}
-
-/// A URL with another role in it.
-fn as_role(url: &str, role: &str) -> String {
-    let (scheme, rest) = url.split_once("://").expect("a URL");
+    let (scheme, rest) = url.split_once("://").expect("DATABASE_URL is a URL");
     let address = rest.split_once('@').map_or(rest, |(_, address)| address);
-    format!("{scheme}://{role}@{address}")
+    let server = address
+        .split_once('/')
+        .map_or(address, |(server, _)| server);
+    format!("{scheme}://{}@{server}/{database}{options}", role.name())
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use local::servers::postgres::Role;
 use serde_json::Value;
 use shared::app::App;
 use shared::config::Environment;
@@ -22,8 +23,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 pub struct Desk {
     /// A plain connection, to set up and to look.
     pub client: Client,
-    /// The clients of a function that writes.
+    /// The clients of the function that records.
     pub app: App,
+    /// The clients of the function that works at night.
+    pub night: App,
     /// The clients of a function that answers.
     pub reader: App,
     /// Dropped last: the database and the keys go with it.
@@ -43,16 +46,11 @@ impl Desk {
         Self::over(Database::sample().await).await
     }
 
-    /// A desk over the bare schema of an owner who is no superuser.
-    pub async fn of_plain_owner() -> Self {
-        Self::over(Database::of_plain_owner().await).await
-    }
-
     async fn over(database: Database) -> Self {
         let keyspace = Keyspace::default();
-        let app = |database_url: String| {
+        let app = |role| {
             let environment = Environment::of(&[
-                ("DATABASE_URL", &database_url),
+                ("DATABASE_URL", &database.url(role)),
                 ("REDIS_URL", &keyspace.url()),
                 ("REDIS_PREFIX", keyspace.prefix()),
             ]);
@@ -60,8 +58,9 @@ impl Desk {
         };
         Self {
             client: database.connect().await,
-            app: app(database.url()),
-            reader: app(database.reader_url()),
+            app: app(Role::Recorder),
+            night: app(Role::Refresher),
+            reader: app(Role::Reader),
             database,
             keyspace,
         }
@@ -92,7 +91,7 @@ impl Desk {
 
     /// Settles whatever is owed, as the night does. Redis is in reach here, so nothing is left to be noted on a queue.
     pub async fn settle_owed(&self) -> Settled {
-        settle_owed(&self.app.db, &self.app.cache, &queue::nowhere().await)
+        settle_owed(&self.night.db, &self.night.cache, &queue::nowhere().await)
             .await
             .expect("what is owed is settled")
     }

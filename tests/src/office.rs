@@ -1,6 +1,7 @@
 //! An office: a desk with queues of its own and the worker of activity-refresh, to whom batches are delivered in process.
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use local::servers::postgres::Role;
 use serde_json::Value;
 use shared::batch::Worker;
 use shared::config::Environment;
@@ -137,7 +138,7 @@ impl Office {
 }
 
 async fn worker(desk: &Desk, queues: &Queues, changed: &[(&str, &str)]) -> Worker {
-    let (database_url, redis_url) = (desk.database.url(), desk.keyspace.url());
+    let (database_url, redis_url) = (desk.database.url(Role::Recorder), desk.keyspace.url());
     let mut variables = vec![
         ("DATABASE_URL", database_url.as_str()),
         ("REDIS_URL", redis_url.as_str()),

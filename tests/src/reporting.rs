@@ -112,9 +112,14 @@ impl Reporting {
 
     /// Refreshes the views.
     pub async fn refresh(&self) {
-        refresh_views(&self.desk.app.db, self.desk.app.clock, Cause::Nightly, None)
-            .await
-            .expect("the views are refreshed");
+        refresh_views(
+            &self.desk.night.db,
+            self.desk.night.clock,
+            Cause::Nightly,
+            None,
+        )
+        .await
+        .expect("the views are refreshed");
     }
 
     /// Someone independent who knows the raw entries.

@@ -47,7 +47,7 @@ async fn an_lp_that_cannot_be_computed_is_left_out_and_its_neighbours_are_settle
     assert_eq!(desk.number(owed_to).await, beyond, "it stays owed");
     let queues = Queues::create().await;
     let queue = queues.sender().await;
-    let night = work_the_night(&desk.app.db, &desk.app.cache, &queue, desk.app.clock).await;
+    let night = work_the_night(&desk.night.db, &desk.night.cache, &queue, desk.night.clock).await;
     let night = night.expect("the rest of the night's work is done");
     assert_eq!(night.settled.failed_lps, [beyond].into());
     let refreshed = "select count(*) from lp_dashboard_summary where paid_in_cents = 60000";
@@ -61,7 +61,7 @@ async fn an_lp_that_cannot_be_computed_is_left_out_of_a_rebuild() {
     World::insert(&desk.client).await;
     let queues = Queues::create().await;
     let queue = queues.sender().await;
-    let (db, cache) = (&desk.app.db, &desk.app.cache);
+    let (db, cache) = (&desk.night.db, &desk.night.cache);
     let rebuilt = rebuild(
         db,
         cache,
@@ -83,7 +83,7 @@ async fn a_view_that_cannot_be_added_up_is_not_refreshed_and_the_marks_keep_othe
     let world = World::insert(&desk.client).await;
     let call = activity_message(world.commitment_id, "capital_call", 60_000, "2020-01-01");
     desk.record(&[&call]).await;
-    let (db, clock) = (&desk.app.db, desk.app.clock);
+    let (db, clock) = (&desk.night.db, desk.night.clock);
     let settled = desk.settle_owed().await;
     assert_eq!(settled.failed_lps, [beyond].into());
     let failed = refresh_views(db, clock, Cause::Activity, None).await;

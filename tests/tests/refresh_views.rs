@@ -187,7 +187,7 @@ async fn the_night_reports_drift_and_ends_it() {
     let world = World::insert(&desk.client).await;
     call(&desk, &world, "2020-01-01").await;
     refresh(&desk).await;
-    let (db, cache, clock) = (&desk.app.db, &desk.app.cache, desk.app.clock);
+    let (db, cache, clock) = (&desk.night.db, &desk.night.cache, desk.night.clock);
     let queues = Queues::create().await;
     let queue = queues.sender().await;
     assert_eq!(count_drift(db, clock).await.expect("it is counted"), 0);
@@ -225,7 +225,7 @@ async fn the_night_forgets_refreshes_of_last_quarter() {
         .await
         .expect("there is a history");
     let queue = queues.sender().await;
-    work_the_night(&desk.app.db, &desk.app.cache, &queue, desk.app.clock)
+    work_the_night(&desk.night.db, &desk.night.cache, &queue, desk.night.clock)
         .await
         .expect("the night passes");
     let left = "select coalesce(error, cause) from view_refreshes order by refresh_id";
@@ -239,7 +239,7 @@ async fn the_night_settles_what_is_still_owed() {
     desk.call(&world, 60_000, "2020-01-01").await;
     let queues = Queues::create().await;
     let queue = queues.sender().await;
-    let night = work_the_night(&desk.app.db, &desk.app.cache, &queue, desk.app.clock)
+    let night = work_the_night(&desk.night.db, &desk.night.cache, &queue, desk.night.clock)
         .await
         .expect("the night passes");
     assert_eq!(night.settled.lps, 1);

@@ -101,6 +101,7 @@ async fn the_next_answer_is_right_whatever_part_is_away() {
     duplicates_and_disorder_change_nothing(&run).await;
     without_redis_the_database_answers(&run).await;
     without_views_the_definitions_answer(&run).await;
+    each_function_logs_in_as_its_role(&run).await;
     without_the_database_messages_wait(&run).await;
     nobody_sees_another_lp(&run).await;
     who_looked_is_shown(&run).await;
@@ -198,6 +199,41 @@ async fn without_views_the_definitions_answer(run: &Run) {
         .expect("the catalogue")
         .get(0);
     assert_eq!(count, 3, "the night brings the views back");
+}
+
+/// Whoever has worked by now is still logged in.
+async fn each_function_logs_in_as_its_role(run: &Run) {
+    let sql = "select distinct application_name, usename::text from pg_stat_activity
+        where datname = current_database() and application_name <> '' order by 1, 2";
+    let database = run.stack.database().await;
+    let sessions = database.query(sql, &[]).await.expect("the sessions");
+    let sessions: Vec<(String, String)> = sessions
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect();
+    for (function, role) in &sessions {
+        let expected = match function.as_str() {
+            "activity-refresh" => "recorder",
+            "nightly-refresh" => "refresher",
+            _ => "reader",
+        };
+        assert_eq!(role, expected, "{function}");
+    }
+    for function in ["activity-refresh", "nightly-refresh", "summary"] {
+        assert!(
+            sessions.iter().any(|(name, _)| name == function),
+            "{function} among {sessions:?}"
+        );
+    }
+    // Of all that the owner alone may do, this is the database's and not the schema's, so that a test's own copy does not have it.
+    let sql = "select count(*) from unnest(array['reader', 'recorder', 'refresher']) as r (role)
+        where has_database_privilege(r.role, current_database(), 'temporary')";
+    let row = database.query_one(sql, &[]).await.expect("a count");
+    assert_eq!(
+        row.get::<_, i64>(0),
+        0,
+        "roles that create temporary tables"
+    );
 }
 
 async fn without_the_database_messages_wait(run: &Run) {

@@ -1,11 +1,10 @@
 //! The function's entry point: telemetry, clients, run.
 
 use shared::app::App;
-use shared::{http, telemetry};
+use shared::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
-    let app = App::start()?;
-    http::run(&app, fund_summary::handle).await
+    App::start()?.serve(fund_summary::handle).await
 }

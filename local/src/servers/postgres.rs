@@ -1,23 +1,62 @@
-//! Postgres on loopback: finds the newest installed one, creates its data directory, starts it.
+//! Postgres on loopback: finds the newest installed one, creates its data directory, starts it, and makes the role that owns
+//! what the migrations make.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
+use tokio_postgres::NoTls;
 
 use super::server::Probe;
 use super::tls::Certificates;
 use super::{Home, Server, ports::free_port, run_tool};
 use crate::process::ProcessDirectory;
 
-/// The role that owns the database; a superuser, so that tests may create databases and roles.
-const OWNER: &str = "owner";
 /// Materialised views refreshed concurrently and `merge` need 15.
 const OLDEST_VERSION: u32 = 15;
 /// Where Debian and Homebrew keep one folder a version, which they leave out of the search path.
 const VERSIONED_FOLDERS: [&str; 3] = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
+
+/// What an administrator runs once on a new server. The other roles come with the migrations, hence `createrole`.
+const SET_UP: &str = "
+    do $$ begin
+        create role migrator login createrole;
+    exception when duplicate_object then null;
+    end $$";
+
+/// Who logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The superuser, who creates databases and measures. No function logs in as it.
+    Administrator,
+    /// Owns the database; for migrations.
+    Migrator,
+    /// Adds to the truth.
+    Recorder,
+    /// Works at night.
+    Refresher,
+    /// Answers.
+    Reader,
+    /// Grants and revokes.
+    Grantor,
+}
+
+impl Role {
+    /// What it is called in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::Migrator => "migrator",
+            Self::Recorder => "recorder",
+            Self::Refresher => "refresher",
+            Self::Reader => "reader",
+            Self::Grantor => "grantor",
+        }
+    }
+}
 
 /// What the server is for, which decides what it may take and what it must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +103,11 @@ impl Postgres {
             }
             command
         };
-        let probe = Probe::Postgres(database_url(OWNER, port, "postgres"));
+        let maintenance_url = database_url(Role::Administrator, port, "postgres");
+        let probe = Probe::Postgres(maintenance_url.clone());
         // On this signal Postgres ends open sessions instead of waiting for them.
         let server = Server::launch("postgres", processes, command, probe, Signal::SIGINT).await?;
+        set_up(&maintenance_url).await?;
         Ok(Self {
             server: Arc::new(server),
             port,
@@ -74,22 +115,25 @@ impl Postgres {
         })
     }
 
-    /// The libpq address of a database, as its owner.
-    pub fn owner_url(&self, database: &str) -> String {
-        database_url(OWNER, self.port, database)
-    }
-
-    /// The libpq address of a database, as another role.
-    pub fn url_as(&self, role: &str, database: &str) -> String {
+    /// The libpq address of a database, for a role.
+    pub fn url(&self, role: Role, database: &str) -> String {
         database_url(role, self.port, database)
     }
 }
 
-fn database_url(role: &str, port: u16, database: &str) -> String {
+fn database_url(role: Role, port: u16, database: &str) -> String {
+    let role = role.name();
     format!(
         "postgres://{role}@{}:{port}/{database}",
         Ipv4Addr::LOCALHOST
     )
+}
+
+async fn set_up(url: &str) -> Result<()> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    let made = client.batch_execute(SET_UP).await;
+    made.context("cannot make the role that migrates")
 }
 
 /// The C locale sorts the same everywhere; loopback connections are trusted, as no other machine can make them.
@@ -98,7 +142,7 @@ async fn create_data_directory(home: &Home, binaries: &Path, data: &Path) -> Res
     let mut command = home.command(binaries.join("initdb"));
     command.arg("-D").arg(data).args([
         "--username",
-        OWNER,
+        Role::Administrator.name(),
         "--auth",
         "trust",
         "--encoding",

@@ -16,57 +16,71 @@ use crate::directory::StateDirectory;
 use crate::host::{Host, Invoke};
 use crate::sample::{self, Loaded};
 use crate::servers::Home;
-use crate::servers::postgres::Postgres;
+use crate::servers::postgres::{Postgres, Role};
 
 const DATABASE: &str = "lp_reporting";
-/// The role of the HTTP functions, and that of granting; the migrations create them.
-const READER: &str = "reader";
-const GRANTOR: &str = "grantor";
 
-/// Where the database is, for each kind of its users.
+/// Where the database is.
 pub struct Database {
-    /// The libpq URL of the role that owns everything.
-    pub owner_url: String,
-    /// The libpq URL of the role that may only read.
-    pub reader_url: String,
-    /// The libpq URL of the role that grants and revokes.
-    pub grantor_url: String,
+    /// A libpq URL of it but for the scheme and the role.
+    address: String,
 }
 
 impl Database {
     /// Creates the database unless it is there.
     pub async fn create(postgres: &Postgres) -> Result<Self> {
-        let client = connect(&postgres.owner_url("postgres")).await?;
+        let client = connect(&postgres.url(Role::Administrator, "postgres")).await?;
         let found = client
             .query_opt("select from pg_database where datname = $1", &[&DATABASE])
             .await?;
         if found.is_none() {
+            let owner = Role::Migrator.name();
             client
-                .batch_execute(&format!("create database {DATABASE}"))
+                .batch_execute(&format!("create database {DATABASE} owner {owner}"))
                 .await?;
         }
+        Self::existing(&postgres.url(Role::Migrator, DATABASE))
+    }
+
+    /// A database that is there already, by the URL of any of its roles.
+    pub(super) fn existing(url: &str) -> Result<Self> {
+        let (_, address) = url
+            .split_once('@')
+            .context("a database's URL has to name a role")?;
         Ok(Self {
-            owner_url: postgres.owner_url(DATABASE),
-            reader_url: postgres.url_as(READER, DATABASE),
-            grantor_url: postgres.url_as(GRANTOR, DATABASE),
+            address: address.to_owned(),
         })
     }
 
-    /// A database that is there already.
-    pub(super) fn existing(owner_url: &str) -> Self {
-        Self {
-            owner_url: owner_url.to_owned(),
-            reader_url: owner_url.to_owned(),
-            grantor_url: owner_url.to_owned(),
-        }
+    /// The libpq URL of a role.
+    #[must_use]
+    pub fn url(&self, role: Role) -> String {
+        format!("postgres://{}@{}", role.name(), self.address)
     }
 
-    /// What the environment file says of the database.
+    /// What the environment file says of the database: for people, who may do everything there, and for each role of a function.
     pub(super) fn environment(&self) -> Vec<Variable> {
-        vec![
-            ("DATABASE_URL", self.owner_url.clone()),
-            ("READER_DATABASE_URL", self.reader_url.clone()),
+        [
+            ("DATABASE_URL", Role::Migrator),
+            ("RECORDER_DATABASE_URL", Role::Recorder),
+            ("REFRESHER_DATABASE_URL", Role::Refresher),
+            ("READER_DATABASE_URL", Role::Reader),
+            ("GRANTOR_DATABASE_URL", Role::Grantor),
         ]
+        .map(|(name, role)| (name, self.url(role)))
+        .into()
+    }
+
+    /// What the template's parameters say of it.
+    pub(super) fn parameters(&self) -> [(&'static str, String); 5] {
+        [
+            ("MigratorDatabaseUrl", Role::Migrator),
+            ("RecorderDatabaseUrl", Role::Recorder),
+            ("RefresherDatabaseUrl", Role::Refresher),
+            ("ReaderDatabaseUrl", Role::Reader),
+            ("GrantorDatabaseUrl", Role::Grantor),
+        ]
+        .map(|(name, role)| (name, self.url(role)))
     }
 }
 
@@ -149,8 +163,9 @@ pub(super) async fn migrate(host: &Host, step: &impl Fn(&str)) -> Result<()> {
 }
 
 async fn load_sample(database: &Database, options: &Options) -> Result<Loaded> {
-    let url = &database.owner_url;
-    let mut clients = [connect(url).await?, connect(url).await?];
+    // Below row-level security only a superuser can copy, which is how so many rows come in.
+    let url = database.url(Role::Administrator);
+    let mut clients = [connect(&url).await?, connect(&url).await?];
     let progress = progress(options, "sample")?;
     let loaded = sample::load(&mut clients, options.size, &progress)
         .await

@@ -44,14 +44,9 @@ impl Deployment {
         let parameters = [
             ("JwtIssuer", scope.issuer.clone()),
             ("JwtAudience", scope.audience.clone()),
-            ("ReaderDatabaseUrl", database.reader_url.clone()),
-            ("GrantorDatabaseUrl", database.grantor_url.clone()),
-            ("OwnerDatabaseUrl", database.owner_url.clone()),
-            ("RedisUrl", redis.url()),
         ];
-        let mut values: BTreeMap<String, String> = parameters
-            .map(|(name, value)| (name.to_owned(), value))
-            .into();
+        let mut values = stores(database, redis);
+        values.extend(parameters.map(|(name, value)| (name.to_owned(), value)));
         if let Ok(level) = std::env::var("RUST_LOG") {
             values.insert("LogLevel".to_owned(), level);
         }
@@ -71,12 +66,7 @@ impl Deployment {
     /// nothing to forget has nothing to send.
     pub(super) fn apart(template: &Template, database: &Database, redis: &Redis) -> Self {
         const NOWHERE: &str = "http://127.0.0.1:1";
-        let urls = [
-            ("OwnerDatabaseUrl", database.owner_url.clone()),
-            ("RedisUrl", redis.url()),
-        ];
-        let mut values: BTreeMap<String, String> =
-            urls.map(|(name, url)| (name.to_owned(), url)).into();
+        let mut values = stores(database, redis);
         let queues = template.queues.keys();
         values.extend(queues.map(|id| (id.clone(), format!("{NOWHERE}/{id}"))));
         Self {
@@ -168,6 +158,13 @@ impl Deployment {
             instances: instances_of(function),
         })
     }
+}
+
+/// The parameters that say where database and cache are.
+fn stores(database: &Database, redis: &Redis) -> BTreeMap<String, String> {
+    let cache = ("RedisUrl", redis.url());
+    let urls = database.parameters().into_iter().chain([cache]);
+    urls.map(|(name, url)| (name.to_owned(), url)).collect()
 }
 
 fn instances_of(function: &template::Function) -> usize {

@@ -33,7 +33,7 @@ async fn fill(project: &Path, database_url: &str, home: &Home, options: &Options
     let processes = ProcessDirectory::open(&options.directory)?;
     let redis = Redis::start(home, &processes).await?;
     let template = Template::read(&project.join("infra/template.yaml"))?;
-    let database = Database::existing(database_url);
+    let database = Database::existing(database_url)?;
     let deployment = Deployment::apart(&template, &database, &redis);
     let specs = FUNCTIONS
         .iter()

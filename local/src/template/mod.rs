@@ -286,7 +286,9 @@ mod tests {
     fn own_variables_win_over_the_global_ones_and_references_resolve() {
         let template = project_template();
         let values = BTreeMap::from([
-            ("OwnerDatabaseUrl".to_owned(), "owner".to_owned()),
+            ("MigratorDatabaseUrl".to_owned(), "migrator".to_owned()),
+            ("RecorderDatabaseUrl".to_owned(), "recorder".to_owned()),
+            ("RefresherDatabaseUrl".to_owned(), "refresher".to_owned()),
             ("ReaderDatabaseUrl".to_owned(), "reader".to_owned()),
         ]);
         let database_of = |name: &str| {
@@ -298,7 +300,9 @@ mod tests {
                 .unwrap()
         };
         assert_eq!(database_of("summary"), "reader");
-        assert_eq!(database_of("activity-refresh"), "owner");
+        assert_eq!(database_of("activity-refresh"), "recorder");
+        assert_eq!(database_of("nightly-refresh"), "refresher");
+        assert_eq!(database_of("migrate"), "migrator");
         let cluster = &template.function("summary").unwrap().environment["REDIS_CLUSTER"];
         assert_eq!(template.resolve(cluster, &values).unwrap(), "false");
         let redis = &template.function("summary").unwrap().environment["REDIS_URL"];

@@ -2,10 +2,16 @@
 
 use tokio_postgres::IsolationLevel;
 
-use super::views::VIEWS;
 use crate::app::Clock;
 use crate::db::Database;
 use crate::error::Error;
+
+/// The materialized views; the definition of each stands beside it.
+const VIEWS: [&str; 3] = [
+    "lp_dashboard_summary",
+    "fund_lp_summary",
+    "lp_performance_latest",
+];
 
 /// How many rows differ between the views and their definitions as of today, among those that readers would take from a
 /// view. A row that changed counts twice; a view that is not there, or empty as created, has no readers and counts nothing.

@@ -14,15 +14,8 @@ use crate::error::Error;
 
 /// Held by the session that refreshes: "lp-views" in ASCII.
 const REFRESH_LOCK: i64 = 0x6c70_2d76_6965_7773;
-/// What one view may take to refresh, at the full size several times over.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// The views, in the order in which they are refreshed.
-pub(super) const VIEWS: [&str; 3] = [
-    "lp_dashboard_summary",
-    "fund_lp_summary",
-    "lp_performance_latest",
-];
+/// What all views may take to refresh, at the full size several times over.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Why the views are refreshed, and with it how long to wait for another refresh to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,19 +126,7 @@ impl Session {
             .isolation_level(IsolationLevel::RepeatableRead)
             .start()
             .await?;
-        transaction
-            .batch_execute("select create_missing_views()")
-            .await?;
-        for view in VIEWS {
-            let sql = "select m.ispopulated from pg_matviews m
-                       where m.matviewname = $1::text and m.schemaname = current_schema()";
-            let is_populated: bool = transaction.query_one(sql, &[&view]).await?.get(0);
-            // One that holds nothing has no readers to spare, and cannot be refreshed beside them.
-            let concurrently = if is_populated { "concurrently" } else { "" };
-            transaction
-                .batch_execute(&format!("refresh materialized view {concurrently} {view}"))
-                .await?;
-        }
+        transaction.batch_execute("select refresh_views()").await?;
         let row = transaction
             .query_one(include_str!("finish.sql"), &[&refresh_id, &drift_rows])
             .await?;
