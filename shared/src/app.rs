@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 
 use chrono::{DateTime, TimeDelta, Utc};
-
 use lambda_http::lambda_runtime::layers::TracingLayer;
 use lambda_http::tower::util::ThenLayer;
 use lambda_http::{Body, Request, Response, service_fn};

@@ -35,7 +35,7 @@ pub struct Process {
     arrived: Option<oneshot::Sender<()>>,
     log: PathBuf,
     server: JoinHandle<()>,
-    _child: Child,
+    child: Child,
 }
 
 impl Process {
@@ -68,7 +68,7 @@ impl Process {
             arrived: None,
             log,
             server,
-            _child: child,
+            child,
         };
         process.asks_for_the_next_event().await;
         process
@@ -80,12 +80,12 @@ impl Process {
         let event = (request_id.to_owned(), Bytes::from(event.to_string()));
         let next = self.next.take().expect("the function waits for an event");
         next.send(event).expect("the function takes it");
-        match self.asked.recv().await {
-            Some(Asked::Sent(answer, arrived)) => {
+        match self.asks().await {
+            Asked::Sent(answer, arrived) => {
                 self.arrived = Some(arrived);
                 serde_json::from_slice(&answer).expect("an answer is JSON")
             }
-            _ => panic!("the function does not answer"),
+            Asked::Next(_) => panic!("the function does not answer"),
         }
     }
 
@@ -97,9 +97,16 @@ impl Process {
     }
 
     async fn asks_for_the_next_event(&mut self) {
-        match self.asked.recv().await {
-            Some(Asked::Next(next)) => self.next = Some(next),
-            _ => panic!("the function answers what it was not asked"),
+        match self.asks().await {
+            Asked::Next(next) => self.next = Some(next),
+            Asked::Sent(..) => panic!("the function answers what it was not asked"),
+        }
+    }
+
+    async fn asks(&mut self) -> Asked {
+        tokio::select! {
+            asked = self.asked.recv() => asked.expect("the server runs"),
+            end = self.child.wait() => panic!("the function has ended: {end:?}"),
         }
     }
 
