@@ -6,8 +6,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use redis::IntoConnectionInfo;
 use thiserror::Error;
 use tokio_postgres::config::SslMode;
+
+use crate::iam::Login;
+
+mod iam;
 
 /// A variable that keeps a function from starting. The value is not repeated: it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -97,8 +102,12 @@ impl Environment {
 #[derive(Clone)]
 pub struct DatabaseConfig {
     /// `DATABASE_URL`, required: a libpq URL. With `sslmode=require` the connection is TLS and the server's certificate
-    /// is verified; with any other mode it is plain.
+    /// is verified; with any other mode it is plain, and there may be no password.
     pub server: tokio_postgres::Config,
+    /// `DATABASE_AUTH`, `password` or `iam`, default `password`: whether the user of the URL logs in with what else the URL
+    /// holds, or with a token for each connection, signed as Lambda's `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` allow. The latter needs TLS.
+    pub iam: Option<Login>,
     /// `DATABASE_CA_FILE`: PEM certificates that the server's must descend from; absent: the public roots.
     pub ca_file: Option<PathBuf>,
     /// `DATABASE_MAX_CONNECTIONS`, 1 to 100, default 4: a function serves one event at a time and pipelines.
@@ -117,6 +126,7 @@ impl DatabaseConfig {
             variable: "DATABASE_URL",
             detail: "is not a Postgres connection URL (sslmode may be disable, prefer or require)",
         })?;
+        let iam = iam::database_login(environment, &server)?;
         let max_connections = environment.number(
             "DATABASE_MAX_CONNECTIONS",
             4,
@@ -125,6 +135,7 @@ impl DatabaseConfig {
         )?;
         Ok(Self {
             server,
+            iam,
             ca_file: environment.optional("DATABASE_CA_FILE").map(PathBuf::from),
             max_connections: usize::try_from(max_connections).unwrap_or(1),
             statement_timeout: environment.duration(
@@ -164,8 +175,12 @@ impl fmt::Debug for DatabaseConfig {
 /// Where the cache is.
 #[derive(Clone)]
 pub struct RedisConfig {
-    /// `REDIS_URL`, required: `redis://` or, with TLS, `rediss://`; of a cluster, any of its nodes. May hold a password.
+    /// `REDIS_URL`, required: `redis://` or, with TLS, `rediss://`; of a cluster, any of its nodes. May hold
+    /// a password if it is the latter.
     pub url: String,
+    /// `REDIS_AUTH`, `password` or `iam`, default `password`: as `DATABASE_AUTH`. With `iam`, `REDIS_CACHE_ARN` is required:
+    /// the ARN of the serverless cache or of the replication group.
+    pub iam: Option<Login>,
     /// `REDIS_CA_FILE`: PEM certificates that the server's must descend from; absent: the public roots.
     pub ca_file: Option<PathBuf>,
     /// `REDIS_CLUSTER`, `true` or `false`, default `false`: whether the server is a cluster.
@@ -179,13 +194,13 @@ impl RedisConfig {
     /// Reads the variables named beside the fields.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         let url = environment.required("REDIS_URL")?;
-        if redis::Client::open(url).is_err() {
-            let detail = "is not a redis:// or rediss:// URL";
-            return Err(ConfigError::Malformed {
+        let server = url
+            .into_connection_info()
+            .map_err(|_| ConfigError::Malformed {
                 variable: "REDIS_URL",
-                detail,
-            });
-        }
+                detail: "is not a redis:// or rediss:// URL",
+            })?;
+        let iam = iam::cache_login(environment, &server)?;
         let cluster = match environment.optional("REDIS_CLUSTER") {
             None | Some("false") => false,
             Some("true") => true,
@@ -206,6 +221,7 @@ impl RedisConfig {
         }
         Ok(Self {
             url: url.to_owned(),
+            iam,
             ca_file: environment.optional("REDIS_CA_FILE").map(PathBuf::from),
             cluster,
             prefix: prefix.to_owned(),

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    GenericClient, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
+    ConfigConnectImpl, Connect, GenericClient, Manager, ManagerConfig, Pool, RecyclingMethod,
+    Runtime, Timeouts,
 };
+use futures_util::future::BoxFuture;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
@@ -17,6 +20,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::DatabaseConfig;
 use crate::error::Error;
+use crate::iam::Login;
 
 /// A pooled connection; transactions are begun on it, and it returns to the pool when dropped.
 pub type Connection = deadpool_postgres::Client;
@@ -64,7 +68,13 @@ impl Database {
             recycling_method: RecyclingMethod::Fast,
         };
         let manager = if config.requires_tls() {
-            Manager::from_config(server, MakeRustlsConnect::new(tls(config)?), recycling)
+            let tls = MakeRustlsConnect::new(tls(config)?);
+            let login = config.iam.clone();
+            let connect = ConnectWithLogin {
+                login,
+                connect: ConfigConnectImpl { tls },
+            };
+            Manager::from_connect(server, connect, recycling)
         } else {
             Manager::from_config(server, NoTls, recycling)
         };
@@ -133,6 +143,26 @@ impl Database {
                 Err(Error::DatabaseTimeout)
             }
         }
+    }
+}
+
+/// Connects over TLS; with IAM, each connection logs in with a token of its own, because a token soon expires.
+struct ConnectWithLogin {
+    login: Option<Login>,
+    connect: ConfigConnectImpl<MakeRustlsConnect>,
+}
+
+impl Connect for ConnectWithLogin {
+    fn connect(
+        &self,
+        server: &tokio_postgres::Config,
+    ) -> BoxFuture<'_, Result<(tokio_postgres::Client, JoinHandle<()>), tokio_postgres::Error>>
+    {
+        let mut server = server.clone();
+        if let Some(login) = &self.login {
+            server.password(login.token());
+        }
+        self.connect.connect(&server)
     }
 }
 

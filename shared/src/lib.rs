@@ -14,6 +14,7 @@ pub mod error;
 pub mod finance;
 pub mod grant;
 pub mod http;
+pub mod iam;
 pub mod ids;
 pub mod ledger;
 pub mod queue;

@@ -19,6 +19,7 @@ fn lp() -> LpId {
 fn cache_at(address: SocketAddr) -> Cache {
     let prefix = format!("{}:", unique_name("t"));
     Cache::new(&RedisConfig {
+        iam: None,
         ca_file: None,
         url: format!("redis://{address}"),
         cluster: false,

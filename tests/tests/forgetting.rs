@@ -181,6 +181,7 @@ async fn configure(server: &str, name: &str, value: &str) {
 fn cluster(url: &str, prefix: &str) -> Cache {
     let config = RedisConfig {
         url: url.to_owned(),
+        iam: None,
         ca_file: None,
         cluster: true,
         prefix: prefix.to_owned(),
@@ -212,6 +213,7 @@ async fn a_redis_without_memory_still_forgets() {
     let url = server.url();
     let config = RedisConfig {
         url: url.clone(),
+        iam: None,
         ca_file: None,
         cluster: false,
         prefix: String::new(),

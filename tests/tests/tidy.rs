@@ -136,8 +136,51 @@ fn reports_give_up_on_the_database_before_the_platform_gives_up_on_them() {
     );
 }
 
+/// IAM lets a function in as one role of the database, and the name of its URL's parameter says which. All but the migration
+/// look into the cache.
+#[test]
+fn every_function_may_log_in_as_the_role_of_its_database_url_and_no_other() {
+    let template = yaml("infra/template.yaml");
+    let globals = &template["Globals"]["Function"]["Environment"]["Variables"];
+    for (id, resource) in template["Resources"].as_mapping().expect("resources") {
+        if resource["Type"].as_str() != Some("AWS::Serverless::Function") {
+            continue;
+        }
+        let own = &resource["Properties"]["Environment"]["Variables"];
+        let url = own.get("DATABASE_URL").unwrap_or(&globals["DATABASE_URL"]);
+        let parameter = url["Ref"].as_str().expect("a parameter");
+        let role = parameter.strip_suffix("DatabaseUrl").expect("a role's URL");
+        let mut expected = vec![format!("LogInAs{role}")];
+        if id.as_str() != Some("MigrateFunction") {
+            expected.push("UseCache".to_owned());
+        }
+        let policies = resource["Properties"]["Policies"].as_sequence();
+        let granted = policies.into_iter().flatten();
+        let granted: Vec<&str> = granted
+            .filter_map(|policy| policy["Ref"].as_str())
+            .collect();
+        assert_eq!(granted, expected, "{id:?}");
+        let policy = &template["Resources"][format!("LogInAs{role}")]["Properties"];
+        let user = &policy["PolicyDocument"]["Statement"]["Resource"]["Fn::Sub"];
+        let user = user.as_str().expect("a user of the database");
+        assert!(
+            user.ends_with(&format!("/{}", role.to_lowercase())),
+            "{user}"
+        );
+        let pattern = &template["Parameters"][parameter]["AllowedPattern"];
+        let prefix = format!("^postgres://{}@", role.to_lowercase());
+        assert!(
+            pattern
+                .as_str()
+                .is_some_and(|pattern| pattern.starts_with(&prefix)),
+            "{parameter}"
+        );
+    }
+}
+
 /// The floors of the common crate, from the ground up: a module uses only what stands on a lower one.
-const FLOORS: [&[&str]; 10] = [
+const FLOORS: [&[&str]; 11] = [
+    &["iam"],
     &[
         "calendar",
         "config",

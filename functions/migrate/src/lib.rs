@@ -7,6 +7,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde::Serialize;
 use serde_json::Value;
 use shared::config::{ConfigError, DatabaseConfig, Environment};
+use shared::iam::Login;
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr};
@@ -15,7 +16,10 @@ use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 const MIGRATIONS: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
 /// The database to migrate.
-pub struct Target(PgConnectOptions);
+pub struct Target {
+    server: PgConnectOptions,
+    login: Option<Login>,
+}
 
 /// The answer.
 #[derive(Debug, Serialize)]
@@ -50,13 +54,24 @@ impl Target {
         if let Some(file) = &config.ca_file {
             options = options.ssl_root_cert(file);
         }
-        Ok(Self(options))
+        Ok(Self {
+            server: options,
+            login: config.iam,
+        })
+    }
+
+    /// Connects; with IAM, with a token made now.
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        match &self.login {
+            Some(login) => self.server.clone().password(&login.token()).connect().await,
+            None => self.server.connect().await,
+        }
     }
 }
 
 /// Applies what is not applied yet, whatever the event says.
 pub async fn handle(target: &Target, _event: LambdaEvent<Value>) -> Result<Done, Error> {
-    let mut connection = target.0.connect().await?;
+    let mut connection = target.connect().await?;
     let applied = migrate(&mut connection).await?;
     connection.close().await?;
     tracing::info!(?applied, "the schema is up to date");

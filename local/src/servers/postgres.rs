@@ -1,6 +1,7 @@
 //! Postgres on loopback: finds the newest installed one, creates its data directory, starts it, and makes the role that owns
 //! what the migrations make.
 
+use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,11 @@ use super::tls::Certificates;
 use super::{Home, Server, ports::free_port, run_tool};
 use crate::process::ProcessDirectory;
 
+/// Who logs in as in the cloud. RDS gives a role tokens by this membership, and takes them over TLS alone; here a token is
+/// the role's password.
+const TOKEN_RULES: &str = "\
+    hostssl all +rds_iam 127.0.0.1/32 password\n\
+    host all +rds_iam 127.0.0.1/32 reject\n";
 /// Materialised views refreshed concurrently and `merge` need 15.
 const OLDEST_VERSION: u32 = 15;
 /// Where Debian and Homebrew keep one folder a version, which they leave out of the search path.
@@ -136,7 +142,8 @@ async fn set_up(url: &str) -> Result<()> {
     made.context("cannot make the role that migrates")
 }
 
-/// The C locale sorts the same everywhere; loopback connections are trusted, as no other machine can make them.
+/// The C locale sorts the same everywhere; loopback connections are trusted, as no other machine can make them, but for roles
+/// that log in with tokens.
 async fn create_data_directory(home: &Home, binaries: &Path, data: &Path) -> Result<()> {
     home.create_folder(data)?;
     let mut command = home.command(binaries.join("initdb"));
@@ -151,7 +158,10 @@ async fn create_data_directory(home: &Home, binaries: &Path, data: &Path) -> Res
         "C",
         "--no-sync",
     ]);
-    run_tool(&mut command).await
+    run_tool(&mut command).await?;
+    let rules = data.join("pg_hba.conf");
+    let trusting = fs::read_to_string(&rules)?;
+    Ok(fs::write(&rules, format!("{TOKEN_RULES}{trusting}"))?)
 }
 
 fn settings(port: u16, purpose: Purpose, certificates: &Certificates) -> Vec<String> {

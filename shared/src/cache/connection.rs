@@ -1,10 +1,14 @@
 //! The connection to Redis, one node or a cluster: made when first used, shared by all requests of the process, and given
 //! up as soon as it fails. Commands sent at the same time share round trips, so nothing here is called a pipeline.
 
+use std::future::{pending, ready};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::{Stream, StreamExt, stream};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::auth::{BasicAuth, StreamingCredentialsProvider};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{
@@ -16,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::config::{ConfigError, RedisConfig};
 use crate::error::Error;
+use crate::iam::Login;
 
 /// Name resolution, TCP, TLS and greeting together.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
@@ -31,7 +36,7 @@ pub(super) struct Connection {
 
 #[expect(clippy::large_enum_variant, reason = "a process has one")]
 enum Server {
-    Node(redis::Client),
+    Node(redis::Client, AsyncConnectionConfig),
     Cluster(ClusterClient),
 }
 
@@ -58,6 +63,7 @@ impl Connection {
         };
         let url = config.url.as_str();
         let roots = trusted_roots(config)?;
+        let login = config.iam.clone();
         let server = if config.cluster {
             let cluster = ClusterClient::builder([url])
                 .connection_timeout(CONNECT_TIMEOUT)
@@ -66,13 +72,25 @@ impl Connection {
                 Some(roots) => cluster.certs(roots),
                 None => cluster,
             };
+            let cluster = match login {
+                Some(login) => cluster.set_credentials_provider(login),
+                None => cluster,
+            };
             Server::Cluster(cluster.build().map_err(malformed)?)
         } else {
             let client = match roots {
                 Some(roots) => redis::Client::build_with_tls(url, roots),
                 None => redis::Client::open(url),
             };
-            Server::Node(client.map_err(malformed)?)
+            // The caller's limit is the response timeout.
+            let connecting = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                .set_response_timeout(None);
+            let connecting = match login {
+                Some(login) => connecting.set_credentials_provider(login),
+                None => connecting,
+            };
+            Server::Node(client.map_err(malformed)?, connecting)
         };
         Ok(Self {
             server,
@@ -183,19 +201,22 @@ fn trusted_roots(config: &RedisConfig) -> Result<Option<TlsCertificates>, Error>
     }))
 }
 
+/// A token for each connection, to a node of a cluster too. None follows it: a connection that the service ends, as it does
+/// with all after twelve hours, is made anew as after any failure.
+impl StreamingCredentialsProvider for Login {
+    fn subscribe(&self) -> Pin<Box<dyn Stream<Item = RedisResult<BasicAuth>> + Send + 'static>> {
+        let first = Ok(BasicAuth::new(self.user.clone(), self.token()));
+        Box::pin(stream::once(ready(first)).chain(stream::once(pending())))
+    }
+}
+
 impl Server {
     async fn connect(&self) -> RedisResult<Link> {
         match self {
-            Self::Node(client) => {
-                // The caller's limit is the response timeout.
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(CONNECT_TIMEOUT))
-                    .set_response_timeout(None);
-                client
-                    .get_multiplexed_async_connection_with_config(&config)
-                    .await
-                    .map(Link::Node)
-            }
+            Self::Node(client, connecting) => client
+                .get_multiplexed_async_connection_with_config(connecting)
+                .await
+                .map(Link::Node),
             Self::Cluster(client) => client.get_async_connection().await.map(Link::Cluster),
         }
     }

@@ -29,6 +29,7 @@ impl Server {
     pub fn at(url: &str, cluster: bool) -> Self {
         let prefix = format!("{}:", unique_name("t"));
         let config = RedisConfig {
+            iam: None,
             ca_file: None,
             url: url.to_owned(),
             cluster,
