@@ -10,7 +10,11 @@ PROFILE ?= quick
 FILE ?= events/messages/capital-call.json
 AS_IS ?=
 
+# How many cases of each kind `make fuzz` tries: two or three minutes of them.
+FUZZ_CASES ?= 50000
+
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+CHECKS := target/checks/bin
 BINARIES = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 # nextest when it is installed: it runs the tests of all crates side by side.
 TESTS := $(shell cargo nextest --version >/dev/null 2>&1 && echo cargo nextest run || echo cargo test)
@@ -20,7 +24,7 @@ ifeq ($(filter $(SIZE),S M L),)
 $(error SIZE is $(SIZE), but has to be S, M or L)
 endif
 
-.PHONY: run stop send test bench bench-report lint setup
+.PHONY: run stop send test contract-fuzz fuzz bench bench-report lint audit setup setup-checks
 
 run: setup
 	cargo build --workspace --bins --profile $(PROFILE)
@@ -40,6 +44,17 @@ test: setup
 	$(TARGET)/debug/local services -- $(TESTS) --workspace
 	@echo "All tests passed."
 
+# Cases made of docs/openapi.yaml, right and wrong ones, against a stack of their own.
+contract-fuzz: setup setup-checks
+	cargo build --workspace --all-targets
+	$(TARGET)/debug/local run --size S --quiet --dir $(TARGET)/contract-fuzz -- \
+		timeout 120 $(CHECKS)/schemathesis --config-file tests/contract/schemathesis.toml run docs/openapi.yaml
+
+# Untrusted input made up by the ten thousand; how many of each is printed.
+fuzz: export PROPTEST_CASES := $(FUZZ_CASES)
+fuzz:
+	cargo test --workspace --test fuzz -- --nocapture
+
 # What is shipped, measured: the release profile, linked as a whole, which takes some minutes to build.
 bench: setup
 	cargo build --workspace --bins --release
@@ -53,5 +68,16 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
+# Licences, sources and bans of every dependency, and that each is used. The list of known vulnerabilities is fetched, and
+# where it can't be had that is said.
+audit: setup-checks
+	$(CHECKS)/cargo-deny check --hide-inclusion-graph licenses bans sources
+	$(CHECKS)/cargo-shear
+	@if $(CHECKS)/cargo-deny fetch db >/dev/null 2>&1; then $(CHECKS)/cargo-deny check --disable-fetch advisories; \
+	else echo "Advisories were NOT checked: the list of known vulnerabilities cannot be had from here."; fi
+
 setup:
 	@local/setup.sh
+
+setup-checks:
+	@local/setup.sh checks

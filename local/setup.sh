@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Installs what the local stack needs beside Rust and a C compiler: Postgres 15 or newer, Redis, and moto (an SQS
-# endpoint, in a Python virtual environment under target/). Does nothing when all of it is there.
+# endpoint, in a Python virtual environment under target/). With the argument `checks` also what `make audit` and
+# `make contract-fuzz` run, in an environment of its own. Does nothing when all of it is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly OLDEST_POSTGRES=15
-readonly VENV=target/venv
 
 missing() {
     echo "setup: $*" >&2
@@ -73,17 +73,21 @@ install_packages() {
 }
 
 # The copy of the requirements is made last, and the environment is tried: a broken or outdated one is made anew.
-install_moto() {
-    cmp -s local/requirements.txt "$VENV/requirements.txt" && "$VENV/bin/moto_server" --help >/dev/null 2>&1 && return
-    echo "setup: installing moto into $VENV"
-    rm -rf "$VENV"
-    python3 -m venv "$VENV" || missing "cannot create $VENV."
-    "$VENV/bin/pip" install --quiet --disable-pip-version-check -r local/requirements.txt ||
-        missing "pip could not install moto."
-    cp local/requirements.txt "$VENV/requirements.txt"
+install_python() {
+    local requirements=$1 venv=$2 program=$3
+    cmp -s "$requirements" "$venv/requirements.txt" && "$venv/bin/$program" --help >/dev/null 2>&1 && return
+    echo "setup: installing what $requirements names into $venv"
+    rm -rf "$venv"
+    python3 -m venv "$venv" || missing "cannot create $venv."
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" ||
+        missing "pip could not install what $requirements names."
+    cp "$requirements" "$venv/requirements.txt"
 }
 
 command -v cargo >/dev/null || missing "Rust is not installed; see https://rustup.rs."
 command -v cc >/dev/null || missing "there is no C compiler."
 install_packages
-install_moto
+install_python local/requirements.txt target/venv moto_server
+if [ "${1:-}" = checks ]; then
+    install_python local/checks-requirements.txt target/checks schemathesis
+fi

@@ -25,7 +25,7 @@ pub enum Command {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
-    /// Runs the whole stack until it is asked to stop.
+    /// Runs the whole stack until it is asked to stop, or for as long as a command runs.
     Run(Run),
     /// Migrates a database and fills it with sample data and everything derived from it.
     Seed(Seed),
@@ -110,6 +110,9 @@ pub struct Run {
     /// More environment for every function.
     #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
     pub env: Vec<(String, String)>,
+    /// A command to run beside the stack, with what the stack tells in its environment; the stack ends with it.
+    #[arg(last = true)]
+    pub command: Vec<String>,
 }
 
 /// What a database is filled with.

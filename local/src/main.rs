@@ -24,7 +24,10 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<i32> {
     match command {
         Command::Services { command } => return services::run(project_directory(), &command).await,
-        Command::Run(run) => return stack::run(project_directory(), stack_options(run)?).await,
+        Command::Run(mut run) => {
+            let command = std::mem::take(&mut run.command);
+            return stack::run(project_directory(), stack_options(run)?, &command).await;
+        }
         Command::Seed(seed) => return seed_database(seed).await,
         Command::Stop(directory) => {
             let path = directory.path();

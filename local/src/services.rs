@@ -1,5 +1,6 @@
 //! `local services -- <command>`: the bare servers, for as long as one command runs. This is what the tests run under.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,7 +46,10 @@ pub async fn run(project: &Path, command: &[String]) -> Result<i32> {
         };
         let outcome = match servers {
             Ok(servers) => {
-                let outcome = run_command(command, &servers, &mut shutdown).await;
+                let outcome = match servers.environment() {
+                    Ok(environment) => run_command(command, environment, &mut shutdown).await,
+                    Err(failure) => Err(failure),
+                };
                 servers.stop().await;
                 outcome
             }
@@ -113,15 +117,16 @@ impl Servers {
     }
 }
 
-async fn run_command(
+/// Runs a command with more environment than our own until it ends, which a request to stop hastens. Returns its exit code.
+pub(crate) async fn run_command(
     command: &[String],
-    servers: &Servers,
+    environment: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
     shutdown: &mut Shutdown,
 ) -> Result<i32> {
     let (program, arguments) = command.split_first().context("no command was given")?;
     let mut child = Command::new(program)
         .args(arguments)
-        .envs(servers.environment()?)
+        .envs(environment)
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("cannot run {program}"))?;

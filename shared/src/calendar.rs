@@ -15,6 +15,12 @@ pub fn parse_date(text: &str) -> Option<NaiveDate> {
             4 | 7 => *byte == b'-',
             _ => byte.is_ascii_digit(),
         });
-    let date: NaiveDate = text.parse().ok().filter(|_| shaped)?;
-    YEARS.contains(&date.year()).then_some(date)
+    text.parse()
+        .ok()
+        .filter(|date| shaped && is_within_bounds(*date))
+}
+
+/// Whether a day lies in the years that days are taken from.
+pub fn is_within_bounds(date: NaiveDate) -> bool {
+    YEARS.contains(&date.year())
 }

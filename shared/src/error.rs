@@ -6,7 +6,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use thiserror::Error;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
 use crate::config::ConfigError;
 
@@ -91,10 +91,19 @@ impl Error {
         let mut source = self.source();
         while let Some(cause) = source {
             line.push_str(": ");
-            line.push_str(&cause.to_string());
+            line.push_str(&told(cause));
             source = cause.source();
         }
         line
+    }
+}
+
+/// What a cause says. The database's own words are left at the rule that was broken: its details show the row, with names
+/// and amounts, and those have no place in a log.
+fn told(cause: &(dyn StdError + 'static)) -> String {
+    match cause.downcast_ref::<DbError>() {
+        Some(error) => format!("{} ({})", error.message(), error.code().code()),
+        None => cause.to_string(),
     }
 }
 

@@ -16,6 +16,17 @@ pub fn request(
     lambda_http::request::from_str(&event.to_string()).expect("the event is well formed")
 }
 
+/// As [`request`], with all the claims of the token.
+#[must_use]
+pub fn request_with_claims(
+    path_and_query: &str,
+    claims: &Value,
+    headers: &[(&'static str, &str)],
+) -> Request {
+    let event = event_with_claims(path_and_query, claims, headers);
+    lambda_http::request::from_str(&event.to_string()).expect("the event is well formed")
+}
+
 /// As [`request`], as the event that a function gets.
 #[must_use]
 pub fn event(
@@ -23,10 +34,18 @@ pub fn event(
     subject: Option<&str>,
     headers: &[(&'static str, &str)],
 ) -> Value {
+    let claims = subject.map_or_else(|| json!({}), |subject| json!({ "sub": subject }));
+    event_with_claims(path_and_query, &claims, headers)
+}
+
+fn event_with_claims(
+    path_and_query: &str,
+    claims: &Value,
+    headers: &[(&'static str, &str)],
+) -> Value {
     let (path, query) = path_and_query
         .split_once('?')
         .unwrap_or((path_and_query, ""));
-    let claims = subject.map_or_else(|| json!({}), |subject| json!({ "sub": subject }));
     json!({
         "version": "2.0",
         "routeKey": "GET /",

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::QueueAttributeName;
+use local::gateway::tokens::SigningKey;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -137,6 +138,29 @@ impl Stack {
             .expect("a token is text")
             .trim()
             .to_owned()
+    }
+
+    /// The key that signs the stack's tokens.
+    #[must_use]
+    pub fn signing_key(&self) -> SigningKey {
+        SigningKey::read(&self.folder.join("signing-key.pem")).expect("the stack's key")
+    }
+
+    /// Every log of the stack, by its file's name: what it says itself, its servers' and its functions'.
+    #[must_use]
+    pub fn logs(&self) -> BTreeMap<String, String> {
+        let own = self.folder.join("log");
+        let entries = std::fs::read_dir(self.folder.join("logs")).expect("the folder of logs");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        let read = |path: PathBuf| {
+            let text = std::fs::read(&path).expect("a log can be read");
+            let name = path.file_name().expect("a name").to_string_lossy();
+            (
+                name.into_owned(),
+                String::from_utf8_lossy(&text).into_owned(),
+            )
+        };
+        paths.chain([own]).map(read).collect()
     }
 
     /// Asks for a path such as `/api/lp/1/summary`.

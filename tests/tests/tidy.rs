@@ -122,6 +122,38 @@ fn the_contract_the_template_and_the_gateway_have_the_same_routes() {
     assert_eq!(gateway, contract);
 }
 
+/// The crates that a manifest names, but for the workspace's own.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let mut is_dependency = false;
+    let mut names = BTreeSet::new();
+    for line in manifest.lines() {
+        if let Some(section) = line.strip_prefix('[') {
+            is_dependency = section.ends_with("dependencies]");
+        } else if is_dependency && !line.starts_with('#') && !line.contains("path = ") {
+            let name = line.split(['.', ' ', '=']).next().unwrap_or_default();
+            names.extend((!name.is_empty() && name != "shared").then(|| name.to_owned()));
+        }
+    }
+    names
+}
+
+#[test]
+fn every_dependency_has_its_reason_and_every_reason_its_dependency() {
+    let folders = functions()
+        .into_iter()
+        .map(|name| format!("functions/{name}"));
+    let folders = folders.chain(["shared", "local", "bench", "tests", "."].map(str::to_owned));
+    let named: BTreeSet<String> = folders
+        .flat_map(|folder| dependencies(&read(&project().join(folder).join("Cargo.toml"))))
+        .collect();
+    let list = read(&project().join("docs/dependencies.md"));
+    let rows = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let explained: BTreeSet<String> = rows.map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(named, explained);
+}
+
 /// A function that the platform cuts off answers nothing; one that gives up on the database first still tells its client to retry.
 #[test]
 fn reports_give_up_on_the_database_before_the_platform_gives_up_on_them() {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::Result;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -29,6 +30,8 @@ use tokens::Authorizer;
 
 /// The platform's limit of an integration's time.
 const INTEGRATION_LIMIT: Duration = Duration::from_secs(30);
+/// The platform's limit of the request line and the values of the headers, all together.
+const HEAD_LIMIT_BYTES: usize = 10_240;
 /// The platform's limit of a request body.
 const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
 
@@ -71,6 +74,12 @@ impl<Functions: Invoke + 'static> Gateway<Functions> {
         else {
             return unauthorized(authorization.is_some());
         };
+        if head_bytes(&parts) > HEAD_LIMIT_BYTES {
+            return refusal(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "Request Header Fields Too Large",
+            );
+        }
         let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT_BYTES).await else {
             return refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
         };
@@ -116,6 +125,13 @@ async fn handle<Functions: Invoke + 'static>(
             .insert(HeaderName::from_static("apigw-requestid"), value);
     }
     response
+}
+
+/// How long the request line is with the values of the headers.
+fn head_bytes(parts: &Parts) -> usize {
+    let line = format!("{} {} {:?}", parts.method, parts.uri, parts.version);
+    let values = parts.headers.values().map(HeaderValue::len);
+    line.len() + values.sum::<usize>()
 }
 
 fn refusal(status: StatusCode, message: &str) -> Response {

@@ -172,6 +172,8 @@ fn settings(port: u16, purpose: Purpose, certificates: &Certificates) -> Vec<Str
         "max_wal_size=2GB",
         "timezone=UTC",
         "log_timezone=UTC",
+        // Without the details that show a refused row: a log tells no names and no amounts.
+        "log_error_verbosity=terse",
         // A machine with two cores: parallel workers would only take them from the functions.
         "max_parallel_workers_per_gather=0",
         "jit=off",

@@ -31,6 +31,7 @@ use crate::servers::Server;
 use crate::servers::postgres::{Postgres, Purpose};
 use crate::servers::redis::Redis;
 use crate::servers::sqs::Sqs;
+use crate::services::run_command;
 use crate::shutdown::Shutdown;
 use crate::template::Template;
 pub use data::{Database, connect, open_home};
@@ -57,8 +58,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
 }
 
-/// Runs a stack until it is asked to stop. Returns the exit code.
-pub async fn run(project: &Path, options: Options) -> Result<i32> {
+/// Runs a stack until it is asked to stop, or, where there is one, for as long as the command runs. Returns the exit code.
+pub async fn run(project: &Path, options: Options, command: &[String]) -> Result<i32> {
     let mut shutdown = Shutdown::catch()?;
     let directory = StateDirectory::open(&options.directory)?;
     let processes = directory.claim().await?;
@@ -68,10 +69,10 @@ pub async fn run(project: &Path, options: Options) -> Result<i32> {
     };
     let outcome = match outcome {
         Ok(Some(stack)) => {
-            shutdown.requested().await;
+            let outcome = serve(&directory, command, &mut shutdown).await;
             say(options.quiet, "Stopping.");
             stack.stop().await;
-            Ok(0)
+            outcome
         }
         // What had been started ended when the unfinished start was dropped.
         Ok(None) => Err(anyhow!("interrupted while starting")),
@@ -79,6 +80,20 @@ pub async fn run(project: &Path, options: Options) -> Result<i32> {
     };
     directory.release()?;
     outcome
+}
+
+/// Lets the stack serve until a request to stop, or for as long as the command runs. Returns the exit code.
+async fn serve(
+    directory: &StateDirectory,
+    command: &[String],
+    shutdown: &mut Shutdown,
+) -> Result<i32> {
+    if command.is_empty() {
+        shutdown.requested().await;
+        return Ok(0);
+    }
+    let environment = environment_file::read(&directory.environment_file())?;
+    run_command(command, environment, shutdown).await
 }
 
 /// A progress line, unless the run is quiet.

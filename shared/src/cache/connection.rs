@@ -34,7 +34,6 @@ pub(super) struct Connection {
     answers: AtomicU64,
 }
 
-#[expect(clippy::large_enum_variant, reason = "a process has one")]
 enum Server {
     Node(redis::Client, AsyncConnectionConfig),
     Cluster(ClusterClient),

@@ -6,6 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 
+use crate::calendar::is_within_bounds;
+
 /// Where a page ended, as two numbers: what a keyset compares.
 pub trait Position: Sized {
     /// The numbers.
@@ -48,8 +50,9 @@ impl Position for DatePosition {
     }
 
     fn from_numbers([days, id]: [i64; 2]) -> Option<Self> {
+        // The seal is no secret: whoever computes one may write any day, also such as Postgres does not know.
         let date = NaiveDate::from_num_days_from_ce_opt(i32::try_from(days).ok()?)?;
-        Some(Self { date, id })
+        is_within_bounds(date).then_some(Self { date, id })
     }
 }
 
@@ -171,6 +174,36 @@ mod tests {
             changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
             assert_eq!(decode::<PairPosition>(FILTER, &changed), None, "{changed}");
+        }
+    }
+
+    #[test]
+    fn a_well_sealed_day_beyond_the_calendar_is_refused() {
+        struct AnyNumbers([i64; 2]);
+        impl Position for AnyNumbers {
+            fn to_numbers(&self) -> [i64; 2] {
+                self.0
+            }
+            fn from_numbers(numbers: [i64; 2]) -> Option<Self> {
+                Some(Self(numbers))
+            }
+        }
+        let days = |date: NaiveDate| i64::from(date.num_days_from_ce());
+        let (first, last) = (
+            NaiveDate::from_ymd_opt(1900, 1, 1).unwrap(),
+            NaiveDate::from_ymd_opt(9998, 12, 31).unwrap(),
+        );
+        for (days, is_taken) in [
+            (days(first), true),
+            (days(last), true),
+            (days(first) - 1, false),
+            (days(last) + 1, false),
+            (days(NaiveDate::MIN), false),
+            (i64::MIN, false),
+        ] {
+            let cursor = encode(FILTER, &AnyNumbers([days, 1]));
+            let taken = decode::<DatePosition>(FILTER, &cursor).is_some();
+            assert_eq!(taken, is_taken, "{days}");
         }
     }
 

@@ -19,7 +19,11 @@ pub use parameters::{Parameters, Refused, parse};
 pub use problem::{ParameterError, Problem};
 pub use response::{Origin, respond};
 
-/// Who asks: the `sub` of the token that the gateway's authorizer has checked. The function itself never reads a token.
+/// The longest `sub`, by OpenID Connect Core 1.0, section 2.
+const LONGEST_SUBJECT: usize = 255;
+
+/// Who asks: the `sub` of the token that the gateway's authorizer has checked. The function itself never reads a token. What
+/// no issuer would call anyone is nobody: Postgres could not even be asked about a NUL.
 pub fn subject(request: &Request) -> Option<&str> {
     let RequestContext::ApiGatewayV2(context) = request.request_context_ref()? else {
         return None;
@@ -28,7 +32,8 @@ pub fn subject(request: &Request) -> Option<&str> {
     claims
         .get("sub")
         .map(String::as_str)
-        .filter(|subject| !subject.is_empty())
+        .filter(|subject| (1..=LONGEST_SUBJECT).contains(&subject.chars().count()))
+        .filter(|subject| !subject.chars().any(char::is_control))
 }
 
 /// An id in the path, if it is one: for what has to be known of a request that was not parsed.

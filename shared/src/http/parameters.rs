@@ -1,6 +1,7 @@
 //! Parameters of a request, parsed into types that cannot be wrong. Every error is collected, so that a client sees them
 //! all at once; unknown and repeated query parameters are errors, too.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -19,6 +20,9 @@ const DEFAULT_LIMIT: i64 = 100;
 const LARGEST_LIMIT: i64 = 1000;
 /// Names, keys and values in a query; no legitimate one is near it.
 const LONGEST_WORD: usize = 100;
+/// What a client wrote is repeated to it up to here, and so many unknown names: a refusal is no longer than it has to be.
+const LONGEST_ECHO: usize = 40;
+const MOST_UNKNOWN: usize = 10;
 
 /// A parameter was refused; which one and why is kept by [`Parameters`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +83,7 @@ impl Parameters {
     pub fn fund_ids(&mut self) -> Result<Vec<FundId>, Refused> {
         self.list("fundIds", |item| {
             item.parse()
-                .map_err(|error| format!("holds {item:?}, which {error}"))
+                .map_err(|error| format!("holds \"{}\", which {error}", echoed(item)))
         })
     }
 
@@ -94,7 +98,7 @@ impl Parameters {
                 .iter()
                 .find(|(word, _)| *word == item)
                 .map(|&(_, value)| value);
-            known.ok_or_else(|| format!("holds {item:?}, which {}", is_none_of(words)))
+            known.ok_or_else(|| format!("holds \"{}\", which {}", echoed(item), is_none_of(words)))
         })
     }
 
@@ -263,19 +267,27 @@ impl Parameters {
     }
 
     fn refuse_unknown(&mut self, names: &[&str]) {
-        let mut unknown: Vec<String> = self
+        let unknown: BTreeSet<String> = self
             .query
             .iter()
-            .map(|(name, _)| name)
-            .filter(|name| !names.contains(name))
-            .map(str::to_owned)
+            .filter(|(name, _)| !names.contains(name))
+            .map(|(name, _)| echoed(name))
             .collect();
-        unknown.sort_unstable();
-        unknown.dedup();
-        for name in unknown {
-            self.refuse(&name, "is not a parameter here");
+        for name in unknown.iter().take(MOST_UNKNOWN) {
+            self.refuse(name, "is not a parameter here");
         }
     }
+}
+
+/// What a client wrote, as it may stand in an answer whoever shows it: as a URL spells it, and bounded.
+fn echoed(text: &str) -> String {
+    let spelled = text.bytes().map(|byte| match byte {
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    });
+    spelled.take(LONGEST_ECHO).collect()
 }
 
 fn is_none_of<T>(words: &[(&str, T)]) -> String {

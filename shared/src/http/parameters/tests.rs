@@ -59,6 +59,38 @@ fn every_error_is_told_at_once() {
 }
 
 #[test]
+fn what_a_client_wrote_comes_back_as_a_url_spells_it_and_bounded() {
+    for (query, refusal) in [
+        (
+            "%3Cscript%3E=1&=2&%C3%A9%22",
+            " is not a parameter here; %3Cscript%3E is not a parameter here; %C3%A9%22 is not a parameter here",
+        ),
+        (
+            "types=%3Cb%3E%0A",
+            "types holds \"%3Cb%3E%0A\", which is none of call",
+        ),
+    ] {
+        let read = read(query, |parameters| {
+            parameters.some_of("types", &[("call", 1)])
+        });
+        assert_eq!(read.unwrap_err(), refusal);
+    }
+    let long = "%01".repeat(5000);
+    let many: Vec<String> = (0..5000).map(|n| format!("{long}{n}")).collect();
+    let names: Vec<String> = (0..5000).map(|n| format!("p{n}")).collect();
+    for query in [
+        names.join("&"),
+        many[..9].join("&"),
+        format!("types={long}"),
+    ] {
+        let read = read(&query, |parameters| {
+            parameters.some_of("types", &[("call", 1)])
+        });
+        assert!(read.unwrap_err().len() < 1000, "{}", &query[..40]);
+    }
+}
+
+#[test]
 fn as_of_is_today_unless_given_and_never_later() {
     let as_of = |query| read(query, Parameters::as_of).map(|date| date.to_string());
     assert_eq!(as_of("").as_deref(), Ok("2024-03-01"));
