@@ -8,6 +8,8 @@ alter table lp_access
     add column fund_id bigint references funds on delete restrict,
     add column revoked_by text check (length(revoked_by) between 1 and 255),
     add column revoked_at timestamptz,
+    drop constraint lp_access_lp_id_fkey,
+    add constraint lp_access_lp_id_fkey foreign key (lp_id) references limited_partners on delete restrict,
     add constraint lp_access_names_an_lp_or_gp_a_fund check (
         (role = 'gp') = (lp_id is null) and (role <> 'gp' or fund_id is not null)),
     add constraint lp_access_revoked_by_somebody check ((revoked_by is null) = (revoked_at is null));
@@ -134,4 +136,7 @@ exception when duplicate_object or unique_violation then
     null;  -- Roles belong to the whole server; another database created it.
 end $$;
 grant select, insert (subject, lp_id, fund_id, role, valid_from, valid_to, granted_by), update (revoked_by, revoked_at) on lp_access to grantor;
-create policy grantor_sees_all on lp_access to grantor using (true) with check (true);
+create policy grantor_sees_all on lp_access for select to grantor using (true);
+create policy grantor_adds on lp_access for insert to grantor with check (true);
+-- What was ended stays ended, by whom it was.
+create policy grantor_ends on lp_access for update to grantor using (revoked_at is null) with check (revoked_at is not null);

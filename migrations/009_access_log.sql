@@ -13,7 +13,7 @@ create table access_log (
 ) partition by range (occurred_at);
 comment on table access_log is
     'Every look at an LP or a fund, append-only, a partition a month. What is not there is looked at as well, so nothing is referenced.';
-comment on column access_log.subject is 'Who looked, as the token says, at most its first 255 characters; null when it named nobody.';
+comment on column access_log.subject is 'Who looked, as the token says; null when it named nobody.';
 comment on column access_log.outcome is
     'Answered; not_found to somebody who may see the LP or fund; denied to somebody who may not, whether it is there or not.';
 comment on column access_log.request_id is 'The platform''s id of the invocation, which the function''s other lines of the log bear as well.';

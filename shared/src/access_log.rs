@@ -12,12 +12,12 @@ use crate::error::Error;
 use crate::ids::{FundId, LpId};
 
 const INSERT: &str = include_str!("access_log.sql");
-/// The server itself gives up after this: what is not recorded in time, and so goes to the log, is not recorded later as well.
+/// The server itself gives up after this, so that what was not recorded in time, and went to the log, is hardly ever recorded later
+/// as well.
 const BEGIN: &str = "begin; set local statement_timeout = '200ms'";
-/// For all of it, connecting included. The next event waits so long at most, and the platform's limit for the event is not reached.
-const LIMIT: Duration = Duration::from_millis(250);
-/// No subject that may see anything is longer; of one that is, the beginning tells enough.
-const LONGEST_SUBJECT: usize = 255;
+/// For all of it, connecting included, which a function that has answered from the cache alone does only now. The next event waits so
+/// long at most, and the platform's limit for the event is not reached.
+const LIMIT: Duration = Duration::from_secs(1);
 
 /// What came of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,14 +74,11 @@ impl AccessLog {
     }
 
     /// Keeps a look until it is recorded.
-    pub fn note(&self, mut look: Look) {
-        look.subject = look
-            .subject
-            .map(|subject| subject.chars().take(LONGEST_SUBJECT).collect());
+    pub fn note(&self, look: Look) {
         *self.noted() = Some(look);
     }
 
-    /// Records the look that was noted, if one was. It is tried once: a second try could record it twice.
+    /// Records the look that was noted, if one was.
     pub async fn record(&self) {
         let noted = self.noted().take();
         if let Some(look) = noted
@@ -95,25 +92,56 @@ impl AccessLog {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tries once, since a second try could record it twice; but for a connection that died while the process was frozen, on which
+    /// nothing was begun.
     async fn insert(&self, look: &Look) -> Result<(), Error> {
         let deadline = Instant::now() + LIMIT;
+        match self.try_insert(look, deadline).await {
+            Err(Failed::ToBegin(error)) if error.is_dead_connection() => {
+                self.db.drop_idle_connections();
+                self.try_insert(look, deadline).await
+            }
+            outcome => outcome,
+        }
+        .map_err(Failed::into_error)
+    }
+
+    async fn try_insert(&self, look: &Look, deadline: Instant) -> Result<(), Failed> {
         let connection = timeout_at(deadline, self.db.connection())
             .await
-            .map_err(|_elapsed| Error::DatabaseTimeout)??;
+            .unwrap_or(Err(Error::DatabaseTimeout))
+            .map_err(Failed::Later)?;
         let inserted = timeout_at(deadline, look.insert(&connection)).await;
         if !matches!(inserted, Ok(Ok(()))) {
             // It may be dead, or an answer may still arrive on it.
             drop(Connection::take(connection));
         }
-        inserted.unwrap_or(Err(Error::DatabaseTimeout))
+        inserted.unwrap_or(Err(Failed::Later(Error::DatabaseTimeout)))
+    }
+}
+
+/// How far a record came.
+enum Failed {
+    /// The transaction was never begun, so nothing is recorded.
+    ToBegin(Error),
+    /// It may be recorded all the same.
+    Later(Error),
+}
+
+impl Failed {
+    fn into_error(self) -> Error {
+        match self {
+            Self::ToBegin(error) | Self::Later(error) => error,
+        }
     }
 }
 
 impl Look {
     /// One round trip when warm.
-    async fn insert(&self, db: &Connection) -> Result<(), Error> {
+    async fn insert(&self, db: &Connection) -> Result<(), Failed> {
         // The three below are sent in the order in which they are polled, but only if none has to be prepared first.
-        db.prepare_cached(INSERT).await?;
+        let prepared = db.prepare_cached(INSERT).await;
+        prepared.map_err(|error| Failed::ToBegin(error.into()))?;
         let (begun, inserted, ended) = join3(
             db.batch_execute(BEGIN),
             db::execute(
@@ -131,9 +159,9 @@ impl Look {
             db.batch_execute("commit"),
         )
         .await;
-        begun?;
-        inserted?;
-        Ok(ended?)
+        begun.map_err(|error| Failed::ToBegin(error.into()))?;
+        inserted.map_err(Failed::Later)?;
+        ended.map_err(|error| Failed::Later(error.into()))
     }
 
     /// The same fields on one line. It is an error, so that no level that a deployment would set loses it, and somebody looks at

@@ -1,9 +1,10 @@
-//! How a report is answered, the same way for every one: parse, look in the cache, else ask the database who may see it
-//! and what it says in one round trip, plant the finished answer, note who looked, respond.
+//! How a report is answered, the same way for every one: parse, look in the cache, else ask the database, plant the finished answer,
+//! note who looked, respond. Who may see it is known, or asked first; where the cache has no part, both are asked in one round trip.
 
 use chrono::{DateTime, Utc};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::access::{Claim, Scope, Scoped, load_grant};
 use crate::access_log::{Look, Outcome};
@@ -11,7 +12,7 @@ use crate::app::App;
 use crate::cache::{Finding, Place, ReportName, Turn};
 use crate::db::{Connection, Read};
 use crate::error::Error;
-use crate::grant::{Funds, Grant};
+use crate::grant::Grant;
 use crate::http::{self, Content, Origin, Parameters, Problem, Refused};
 
 /// What a function answers with: parsed parameters that know how to load their answer.
@@ -62,6 +63,7 @@ pub async fn answer<R: Report>(
             scope: report.scope(),
             subject,
             accepts_gzip,
+            deadline: app.db.deadline(),
         }
         .answer(now)
         .await
@@ -104,6 +106,8 @@ struct Question<'a, R> {
     scope: Scope,
     subject: &'a str,
     accepts_gzip: bool,
+    /// By when the database has to have told all that is asked of it.
+    deadline: Instant,
 }
 
 impl<R: Report> Question<'_, R> {
@@ -111,17 +115,17 @@ impl<R: Report> Question<'_, R> {
         let (Some((name, fingerprint)), Scope::Lp(lp_id, funds)) =
             (self.report.cached_as(), &self.scope)
         else {
-            let loaded = self.load(false).await?;
-            return Ok((self.sent(loaded), Origin::Bypass));
+            return Ok((self.sent(self.load(false).await?), Origin::Bypass));
         };
         let cache = &self.app.cache;
         let place = cache.place(name, *lp_id, &fingerprint, self.subject, now);
-        let may_see = |granted: Option<Funds>| granted.is_some_and(|granted| granted.covers(funds));
-        match cache.find(&place, Content::from_bytes).await {
-            Finding::Answer { answer, granted } => {
-                if !may_see(granted) {
-                    self.resolve_grant(&place).await?;
-                }
+        let mut finding = cache.find(&place, funds, Content::from_bytes).await;
+        if let Finding::Unproven = finding {
+            self.resolve_grant(&place).await?;
+            finding = cache.find(&place, funds, Content::from_bytes).await;
+        }
+        match finding {
+            Finding::Answer { answer } => {
                 let content = if self.accepts_gzip {
                     Some(answer)
                 } else {
@@ -131,22 +135,21 @@ impl<R: Report> Question<'_, R> {
                     .ok_or_else(|| Error::Inconsistent("a cached body is not gzip".into()))?;
                 Ok((content, Origin::Hit))
             }
-            Finding::Absent { turn, granted } => {
-                let origin = if turn.cache_is_reachable() {
-                    Origin::Miss
-                } else {
-                    Origin::Bypass
-                };
-                let content = self.load_and_plant(&place, turn, may_see(granted)).await?;
-                Ok((content, origin))
+            Finding::Absent { turn } if turn.cache_is_reachable() => {
+                Ok((self.load_and_plant(&place, turn).await?, Origin::Miss))
+            }
+            // Out of reach, or it did not keep the grant: that is looked for once more, in the round trip of the answer.
+            Finding::Absent { .. } | Finding::Unproven => {
+                Ok((self.sent(self.load(false).await?), Origin::Bypass))
             }
         }
     }
 
-    /// The answer was in the cache, but not whether this subject may see it.
+    /// What the cache has may be looked at only by who may see it.
     async fn resolve_grant(&self, place: &Place) -> Result<(), Problem> {
         let read = GrantRead(self.claim());
-        let grant = self.app.db.read(&read).await?.ok_or(Problem::Denied)?;
+        let grant = self.app.db.read(&read, self.deadline).await?;
+        let grant = grant.ok_or(Problem::Denied)?;
         self.app.cache.keep_grant(place, &grant).await;
         Ok(())
     }
@@ -160,50 +163,33 @@ impl<R: Report> Question<'_, R> {
     }
 
     /// Loads the answer and hands the turn back whatever came of it: others may be waiting.
-    async fn load_and_plant(
-        &self,
-        place: &Place,
-        turn: Turn,
-        granted: bool,
-    ) -> Result<Content, Problem> {
-        let loaded = self.load(granted).await;
-        let (planted, grant) = match &loaded {
-            Ok(loaded) => (Some(loaded.compressed.to_bytes()), loaded.grant.as_ref()),
-            Err(_) => (None, None),
-        };
+    async fn load_and_plant(&self, place: &Place, turn: Turn) -> Result<Content, Problem> {
+        let loaded = self.load(true).await;
+        let compressed = loaded.as_ref().ok().map(Content::compressed);
+        let planted = compressed.as_ref().map(Content::to_bytes);
         let cache = &self.app.cache;
-        cache.settle(place, turn, planted.as_deref(), grant).await;
-        Ok(self.sent(loaded?))
+        cache.settle(place, turn, planted.as_deref()).await;
+        let plain = loaded?;
+        Ok(compressed.filter(|_| self.accepts_gzip).unwrap_or(plain))
     }
 
-    async fn load(&self, granted: bool) -> Result<Loaded, Problem> {
+    async fn load(&self, granted: bool) -> Result<Content, Problem> {
         let read = AnswerRead {
             question: self,
             granted,
         };
-        let (answer, grant) = self.app.db.read(&read).await?.ok_or(Problem::Denied)?;
-        let plain = written::<R>(&answer.ok_or(Problem::NotFound)?)?;
-        Ok(Loaded {
-            compressed: plain.compressed(),
-            plain,
-            grant,
-        })
+        let answer = self.app.db.read(&read, self.deadline).await?;
+        let answer = answer.ok_or(Problem::Denied)?;
+        written::<R>(&answer.ok_or(Problem::NotFound)?)
     }
 
-    fn sent(&self, loaded: Loaded) -> Content {
+    fn sent(&self, plain: Content) -> Content {
         if self.accepts_gzip {
-            loaded.compressed
+            plain.compressed()
         } else {
-            loaded.plain
+            plain
         }
     }
-}
-
-/// An answer from the database, as it was written and as it is kept, with the grant that was found to hold, unless it was known.
-struct Loaded {
-    plain: Content,
-    compressed: Content,
-    grant: Option<Grant>,
 }
 
 fn written<R: Report>(answer: &R::Answer) -> Result<Content, Problem> {
@@ -224,15 +210,14 @@ impl Read for GrantRead<'_> {
     }
 }
 
-/// The answer, if there is one, and, unless the cache knew it, the grant: both in one round trip. Nothing for whom it was not
-/// granted to.
+/// The answer, if there is one, and, unless it is known, whether it may be seen: both in one round trip. `None` is no.
 struct AnswerRead<'a, R> {
     question: &'a Question<'a, R>,
     granted: bool,
 }
 
 impl<R: Report> Read for AnswerRead<'_, R> {
-    type Output = Option<(Option<R::Answer>, Option<Grant>)>;
+    type Output = Option<Option<R::Answer>>;
 
     async fn read(&self, db: &Connection) -> Result<Self::Output, Error> {
         let question = self.question;
@@ -241,9 +226,8 @@ impl<R: Report> Read for AnswerRead<'_, R> {
             _ => Scoped::claimed(db, question.claim()),
         };
         let answer = question.report.load(&scoped).await?;
-        let grant = scoped.grant();
         // The first wall: what was found is told only to whom it was granted, whatever the second let through.
-        let may_see = self.granted || grant.is_some();
-        Ok(may_see.then_some((answer, grant)))
+        let may_see = self.granted || scoped.grant().is_some();
+        Ok(may_see.then_some(answer))
     }
 }

@@ -54,7 +54,7 @@ const NETWORK_ALLOWANCE: Duration = Duration::from_millis(300);
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
-    /// For one piece of work, waiting for a connection and a second try included.
+    /// For all that a request reads, waiting for a connection and a second try included.
     read_limit: Duration,
 }
 
@@ -113,11 +113,15 @@ impl Database {
         self.pool.retain(|_, _| false);
     }
 
+    /// By when a reader that begins now has to be done with the database, whatever it asks of it.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.read_limit
+    }
+
     /// Does work that only reads. When the connection proves dead (Lambda freezes a process between two events, and the
     /// server or the network gives up on it), every idle connection is suspect: all are dropped and the work is done once
-    /// more on a new one. Both tries have to end by one deadline.
-    pub async fn read<W: Read>(&self, work: &W) -> Result<W::Output, Error> {
-        let deadline = Instant::now() + self.read_limit;
+    /// more on a new one. Both tries have to end by the deadline.
+    pub async fn read<W: Read>(&self, work: &W, deadline: Instant) -> Result<W::Output, Error> {
         match self.read_once(work, deadline).await {
             Err(error) if error.is_dead_connection() => {
                 self.drop_idle_connections();

@@ -10,6 +10,9 @@ use thiserror::Error;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
+/// The longest name of a subject, the `sub` of a token, by OpenID Connect Core 1.0, section 2; in characters.
+pub const LONGEST_SUBJECT: usize = 255;
+
 /// What was given is not an id: a whole number from 1 to 9223372036854775807, in plain digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("is not a whole number from 1 to 9223372036854775807")]

@@ -157,7 +157,9 @@ fn validator(document: &Value, schema: &Value) -> Validator {
         .unwrap_or_else(|error| panic!("{schema}: {error}"))
 }
 
-fn resolve<'a>(document: &'a Value, node: &'a Value) -> &'a Value {
+/// What a node of the contract stands for: itself, or what it refers to.
+#[must_use]
+pub fn resolve<'a>(document: &'a Value, node: &'a Value) -> &'a Value {
     match node["$ref"].as_str() {
         Some(reference) => document
             .pointer(reference.trim_start_matches('#'))

@@ -30,7 +30,7 @@ impl Reader {
     /// The address of a node as the user takes it.
     #[must_use]
     pub fn url(&self, node: &str) -> String {
-        node.replace("redis://", &format!("redis://{}:secret@", self.name))
+        node.replace("://", &format!("://{}:secret@", self.name))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use local::gateway::tokens::SigningKey;
+use local::servers::postgres::Role;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -119,6 +120,13 @@ impl Stack {
     /// A connection to the stack's database, as its owner.
     pub async fn database(&self) -> Client {
         connect(self.setting("DATABASE_URL")).await
+    }
+
+    /// A connection to the stack's database, as the administrator, who is bound by no policy and sees every role's statements.
+    pub async fn administration(&self) -> Client {
+        let url = self.setting("DATABASE_URL");
+        let url = url.replacen(Role::Migrator.name(), Role::Administrator.name(), 1);
+        connect(&url).await
     }
 
     /// A token for a subject.

@@ -13,6 +13,7 @@ use redis::Value;
 use serde_json::json;
 use shared::cache::{Cache, Closure, Finding, Place, ReportName, Tag, TagSet};
 use shared::config::RedisConfig;
+use shared::grant::Funds;
 use shared::ids::LpId;
 use tests::builders::kept_grant;
 use tests::office::Office;
@@ -21,6 +22,10 @@ use tests::teardown::{finish, unique_name};
 
 const NONE: [usize; 0] = [];
 const HOLDINGS: TagSet = TagSet::of(&[Tag::Holdings]);
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is set; run the tests with `make test`"))
+}
 
 fn lp(id: i64) -> LpId {
     LpId::try_from(id).expect("an id")
@@ -32,13 +37,15 @@ fn place(cache: &Cache, lp_id: i64, report: ReportName) -> Place {
 
 /// The answer that is served; when there is none, `old` is loaded and planted, as far as it may be.
 async fn ask(cache: &Cache, place: &Place, old: &[u8]) -> Option<Vec<u8>> {
-    match cache.find(place, Some).await {
-        Finding::Answer { answer, .. } => Some(answer),
-        Finding::Absent { turn, .. } => {
-            let grant = kept_grant(Duration::from_secs(60));
-            cache.settle(place, turn, Some(old), Some(&grant)).await;
+    let grant = kept_grant(Duration::from_secs(60));
+    cache.keep_grant(place, &grant).await;
+    match cache.find(place, &Funds::All, Some).await {
+        Finding::Answer { answer } => Some(answer),
+        Finding::Absent { turn } => {
+            cache.settle(place, turn, Some(old)).await;
             None
         }
+        Finding::Unproven => panic!("the grant is not kept"),
     }
 }
 
@@ -111,8 +118,11 @@ async fn after_a_commit_of_unknown_outcome_nothing_is_planted_until_it_is_repeat
 async fn a_note_makes_good_what_a_redis_that_refuses_writes_did_not_forget() {
     let mut office = Office::open().await;
     let reader = Reader::create(vec![office.desk.keyspace.url()]).await;
-    let url = reader.url(&office.desk.keyspace.url());
-    office.replace_worker(&[("REDIS_URL", &url)]).await;
+    // A password is sent over TLS only.
+    let url = reader.url(&variable("REDIS_TLS_URL"));
+    let authority = variable("TLS_CA_FILE");
+    let refusing = [("REDIS_URL", url.as_str()), ("REDIS_CA_FILE", &authority)];
+    office.replace_worker(&refusing).await;
     let cache = office.desk.app.cache.clone();
     let places = [
         ReportName::Summary,

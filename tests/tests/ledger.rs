@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use shared::cache::{Finding, ReportName};
+use shared::grant::Funds;
 use shared::ids::LpId;
 use shared::ledger::{Event, Outcome, parse_message, record};
 use tests::builders::{
@@ -284,15 +285,14 @@ async fn a_change_of_a_commitment_concerns_every_lp_of_the_fund() {
     let cache = &desk.app.cache;
     let neighbour = LpId::try_from(neighbour).expect("an id");
     let holdings = cache.place(ReportName::Holdings, neighbour, "", "ada", Utc::now());
-    let Finding::Absent { turn, .. } = cache.find(&holdings, Some).await else {
+    let grant = kept_grant(Duration::from_secs(60));
+    cache.keep_grant(&holdings, &grant).await;
+    let find = || cache.find(&holdings, &Funds::All, Some);
+    let Finding::Absent { turn } = find().await else {
         panic!("nothing was planted");
     };
-    let grant = kept_grant(Duration::from_secs(60));
-    cache
-        .settle(&holdings, turn, Some(b"old"), Some(&grant))
-        .await;
-    let found = cache.find(&holdings, Some).await;
-    assert!(matches!(found, Finding::Answer { .. }), "it is planted");
+    cache.settle(&holdings, turn, Some(b"old")).await;
+    assert!(matches!(find().await, Finding::Answer { .. }), "planted");
     let recorded = desk.record(&[&increase]).await;
     assert_eq!(
         recorded.lp_ids.into_iter().collect::<Vec<_>>(),
@@ -303,6 +303,6 @@ async fn a_change_of_a_commitment_concerns_every_lp_of_the_fund() {
             .await,
         100_001_500
     );
-    let found = cache.find(&holdings, Some).await;
+    let found = find().await;
     assert!(matches!(found, Finding::Absent { .. }), "its share changed");
 }

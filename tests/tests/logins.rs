@@ -8,6 +8,7 @@ use chrono::Utc;
 use shared::cache::{Cache, Finding, ReportName};
 use shared::config::{DatabaseConfig, Environment, RedisConfig};
 use shared::db::Database;
+use shared::grant::Funds;
 use shared::iam::Login;
 use shared::ids::LpId;
 use tests::database;
@@ -216,8 +217,9 @@ fn cache(config: &RedisConfig) -> Cache {
 async fn is_reached(cache: &Cache) -> bool {
     let lp = LpId::try_from(42).expect("an id");
     let place = cache.place(ReportName::Summary, lp, "", "ada", Utc::now());
-    match cache.find(&place, Some).await {
-        Finding::Absent { turn, .. } => turn.cache_is_reachable(),
+    match cache.find(&place, &Funds::All, Some).await {
+        Finding::Unproven => true,
+        Finding::Absent { turn } => turn.cache_is_reachable(),
         Finding::Answer { .. } => panic!("nothing was planted"),
     }
 }

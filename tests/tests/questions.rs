@@ -8,7 +8,7 @@ use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::config::Environment;
-use tests::builders::{grant, insert_fund};
+use tests::builders::{grant, insert_fund, insert_lp};
 use tests::desk::Desk;
 use tests::http::{header, json_of, request};
 use tests::reporting::Reporting;
@@ -155,6 +155,9 @@ async fn assert_unavailable_in_time(app: &App) {
 async fn a_table_that_somebody_holds_locked_is_told_as_unavailable_in_time() {
     let mut desk = Desk::empty().await;
     let app = impatient(&desk, &desk.database.reader_url());
+    let lp_id = insert_lp(&desk.client, "An LP").await;
+    assert_eq!(lp_id, 1);
+    grant(&desk.client, "ada", lp_id).await;
     let transaction = desk.client.transaction().await.expect("a transaction");
     let sql = "lock table limited_partners in access exclusive mode";
     transaction.batch_execute(sql).await.expect("it is locked");

@@ -1,5 +1,7 @@
 //! Connections as in a deployment: TLS to both servers, whose certificates must descend from the given authority.
 
+use std::time::Duration;
+
 use chrono::Utc;
 use shared::access::{Claim, Scope, load_grant};
 use shared::app::App;
@@ -8,6 +10,7 @@ use shared::config::Environment;
 use shared::error::Error;
 use shared::grant::Funds;
 use shared::ids::LpId;
+use tests::builders::kept_grant;
 use tests::database::{Database, project};
 use tests::redis::Keyspace;
 
@@ -55,13 +58,15 @@ async fn both_servers_answer_over_tls_to_those_who_trust_their_authority() {
     let place = app
         .cache
         .place(ReportName::Summary, lp(), "", "ada", Utc::now());
-    let Finding::Absent { turn, .. } = app.cache.find(&place, Some).await else {
+    let grant = kept_grant(Duration::from_secs(60));
+    app.cache.keep_grant(&place, &grant).await;
+    let find = || app.cache.find(&place, &Funds::All, Some);
+    let Finding::Absent { turn } = find().await else {
         panic!("nothing was planted");
     };
     assert!(turn.cache_is_reachable());
-    app.cache.settle(&place, turn, Some(b"answer"), None).await;
-    let found = app.cache.find(&place, Some).await;
-    assert!(matches!(found, Finding::Answer { answer, .. } if answer == b"answer"));
+    app.cache.settle(&place, turn, Some(b"answer")).await;
+    assert!(matches!(find().await, Finding::Answer { answer } if answer == b"answer"));
 }
 
 #[tokio::test]

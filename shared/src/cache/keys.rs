@@ -1,5 +1,4 @@
-//! What is kept under which key, for how long, and what makes it stale. A new report does not compile until each of
-//! these is decided for it.
+//! What is kept under which key, and what makes it stale. A new report does not compile until both are decided for it.
 
 use sha2::{Digest, Sha256};
 

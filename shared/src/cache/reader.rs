@@ -34,21 +34,21 @@ pub struct Place {
     now: DateTime<Utc>,
 }
 
-/// What the cache has, and which of the LP's funds it knows the subject may see. What these do not cover the database decides.
+/// What the cache has for somebody.
 pub enum Finding<T> {
-    /// A valid answer.
+    /// It does not know that the subject may see what it asks for, and so did not look: the caller asks the database, keeps the
+    /// grant, and looks again. Who is refused then has cost the same whatever is kept here, and whether or not it is there.
+    Unproven,
+    /// A valid answer, for one who may see it.
     Answer {
         /// The answer.
         answer: T,
-        /// What was granted, as far as known.
-        granted: Option<Funds>,
     },
-    /// Nothing: the caller loads the answer and hands the turn back with it.
+    /// Nothing: the caller loads the answer and hands the turn back with it. While the cache is reachable, that the subject may
+    /// see it is known.
     Absent {
         /// What the answer may be planted under.
         turn: Turn,
-        /// What was granted, as far as known.
-        granted: Option<Funds>,
     },
 }
 
@@ -99,61 +99,51 @@ impl Cache {
         }
     }
 
-    /// Looks for the answer; when it is absent, takes a turn at loading it, after a short wait if another reader is at it.
-    /// What `parse` refuses is absent.
-    ///
-    /// So is everything for who was never granted anything of this LP: were the answer that others have kept looked at before his
-    /// grant, he would be refused sooner where there is one, and so learn that others look at this LP.
+    /// Looks for the answer about some of the LP's funds; when it is absent, takes a turn at loading it, after a short wait if another
+    /// reader is at it. What `parse` refuses is absent.
     pub async fn find<T>(
         &self,
         place: &Place,
+        asked: &Funds,
         parse: impl Fn(Vec<u8>) -> Option<T> + Send,
     ) -> Finding<T> {
-        let mut granted = None;
         for wait_ms in WAITS_MS.into_iter().map(Some).chain([None]) {
             let Some(found) = self.look_up(place).await else {
                 break;
             };
-            let is_known = found.grant.is_some();
-            granted = found.grant.and_then(believed).or(granted);
-            if let Some(answer) = found.answer.filter(|_| is_known).and_then(&parse) {
-                return Finding::Answer { answer, granted };
+            if !found.granted.is_some_and(|granted| granted.covers(asked)) {
+                return Finding::Unproven;
+            }
+            if let Some(answer) = found.answer.and_then(&parse) {
+                return Finding::Answer { answer };
             }
             let Some(turn) = self.claim(place).await else {
                 break;
             };
             match wait_ms {
                 Some(wait_ms) if turn.should_wait() => sleep(Duration::from_millis(wait_ms)).await,
-                _ => return Finding::Absent { turn, granted },
+                _ => return Finding::Absent { turn },
             }
         }
         Finding::Absent {
             turn: Turn::UNREACHABLE,
-            granted,
         }
     }
 
-    /// Hands a turn back: plants the answer, if it was loaded and may be planted, and the grant, if one was resolved.
-    pub async fn settle(
-        &self,
-        place: &Place,
-        turn: Turn,
-        answer: Option<&[u8]>,
-        grant: Option<&Grant>,
-    ) {
+    /// Hands a turn back: plants the answer, if it was loaded and may be planted.
+    pub async fn settle(&self, place: &Place, turn: Turn, answer: Option<&[u8]>) {
         if !turn.reachable {
             return;
         }
         let plant = answer
             .filter(|_| !turn.tokens.is_empty())
             .map(|answer| plant(place, &turn.tokens, answer));
-        let keep = grant.map(|grant| scripts::keep_grant(&place.access, grant));
         let release = turn
             .lease
             .map(|holder| scripts::release(&place.lease, holder));
         // Sent together, in this order: who gets the lease next finds the answer.
         futures_util::future::join_all(
-            [plant, keep, release]
+            [plant, release]
                 .into_iter()
                 .flatten()
                 .map(|command| self.send(command)),
@@ -161,7 +151,7 @@ impl Cache {
         .await;
     }
 
-    /// Keeps a grant that was resolved for an answer found.
+    /// Keeps a grant that was resolved.
     pub async fn keep_grant(&self, place: &Place, grant: &Grant) {
         self.send(scripts::keep_grant(&place.access, grant)).await;
     }
@@ -181,9 +171,9 @@ impl Cache {
             .map(|tag| tag.as_deref().and_then(Token::of_tag))
             .collect();
         Some(Found {
-            grant: values
+            granted: values
                 .first()
-                .and_then(|stored| grant_of(stored.as_deref()?)),
+                .and_then(|stored| granted(stored.as_deref()?)),
             answer: frame
                 .zip(tokens)
                 .and_then(|(frame, tokens)| frame::unseal(frame, &tokens, place.now.timestamp())),
@@ -238,8 +228,7 @@ impl Cache {
 }
 
 struct Found {
-    /// What the subject was granted when it last asked, be it believed still or not.
-    grant: Option<Grant>,
+    granted: Option<Funds>,
     answer: Option<Vec<u8>>,
 }
 
@@ -256,13 +245,8 @@ fn plant(place: &Place, tokens: &[Token], answer: &[u8]) -> Cmd {
 }
 
 /// The grant that is stored; `None` for one that was taken back, and for anything else that may stand there.
-fn grant_of(stored: &[u8]) -> Option<Grant> {
-    str::from_utf8(stored).ok().and_then(Grant::parse)
-}
-
-/// What a grant is for, while it is believed. That ends by the machine's own clock: only the as-of date is ever set off.
-fn believed(grant: Grant) -> Option<Funds> {
-    (Utc::now() < grant.believed_until).then_some(grant.funds)
+fn granted(stored: &[u8]) -> Option<Funds> {
+    str::from_utf8(stored).ok().and_then(Funds::parse)
 }
 
 /// At midnight the default as-of date moves on, so no answer outlives the day it was computed on.

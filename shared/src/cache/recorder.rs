@@ -17,6 +17,8 @@ use crate::ids::LpId;
 
 /// One command, on a connection that may be new.
 const COMMAND_TIMEOUT: Duration = Duration::from_millis(200);
+/// A link that died in silence takes one try to be found out.
+const GRANT_TRIES: u32 = 3;
 /// All commands of a closure; closing happens while LPs are locked.
 const CLOSURE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Commands under way at once: they share round trips, and a fund with thousands of LPs floods no buffer.
@@ -76,8 +78,14 @@ impl Cache {
         let Self(inner) = self;
         let grant = Keys::new(&inner.prefix, lp_id).access(subject);
         let close = scripts::close(&[grant], Token::random());
-        let closed = inner.connection.run::<Value>(&close, COMMAND_TIMEOUT).await;
-        closed.map(drop)
+        let mut tries_left = GRANT_TRIES;
+        loop {
+            tries_left -= 1;
+            let closed = inner.connection.run::<Value>(&close, COMMAND_TIMEOUT).await;
+            if closed.is_ok() || tries_left == 0 {
+                return closed.map(drop);
+            }
+        }
     }
 
     /// Sends the script for every LP, also after it has failed for some: of a cluster only a part may be away. While the

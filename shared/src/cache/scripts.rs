@@ -16,9 +16,6 @@ const TOKEN_TTL: Duration = Duration::from_secs(LONGEST_ANSWER_TTL.as_secs() + 6
 pub(super) const CLOSURE_TTL: Duration = Duration::from_secs(60);
 /// Beyond an ordinary load; a holder that dies delays no one for longer.
 const LEASE_TTL: Duration = Duration::from_secs(2);
-/// How long a grant stays known after it was last asked for, though it is believed for much less: a working day. Who comes later is
-/// told what a newcomer is, at the price of one answer that was kept and is loaded again.
-const VISITOR_TTL: Duration = Duration::from_secs(12 * 3600);
 
 pub(super) fn claim(lease: &str, tags: &[String], holder: Token) -> Cmd {
     let mut command = eval(include_str!("scripts/claim.lua"), 1 + tags.len());
@@ -41,8 +38,8 @@ pub(super) fn keep_grant(access: &str, grant: &Grant) -> Cmd {
     let mut command = eval(include_str!("scripts/keep_grant.lua"), 1);
     command
         .arg(access)
-        .arg(grant.to_string())
-        .arg(ms(VISITOR_TTL));
+        .arg(grant.funds.to_string())
+        .arg(grant.believed_until.timestamp_millis());
     command
 }
 

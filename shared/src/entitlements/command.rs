@@ -3,11 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::ids::{FundId, LpId};
+use crate::ids::{FundId, LONGEST_SUBJECT, LpId};
 use crate::ledger::{Fields, malformed};
 use crate::refusal::{Reason, Refusal};
 
-const LONGEST_SUBJECT: usize = 255;
 /// The roles whose grants name an LP.
 const OF_AN_LP: [&str; 2] = ["lp_viewer", "auditor"];
 /// The role whose grants name a fund and no LP.

@@ -13,14 +13,13 @@ use std::str::FromStr;
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
+use crate::ids::LONGEST_SUBJECT;
+
 pub use content::Content;
 pub use negotiation::accepts_gzip;
 pub use parameters::{Parameters, Refused, parse};
 pub use problem::{ParameterError, Problem};
 pub use response::{Origin, respond};
-
-/// The longest `sub`, by OpenID Connect Core 1.0, section 2.
-const LONGEST_SUBJECT: usize = 255;
 
 /// Who asks: the `sub` of the token that the gateway's authorizer has checked. The function itself never reads a token. What
 /// no issuer would call anyone is nobody: Postgres could not even be asked about a NUL.

@@ -1,4 +1,4 @@
-//! The night's work: settle what is still owed, see whether the views drifted, refresh them, make room for the months to come.
+//! The night's work: make room for the months to come, settle what is still owed, see whether the views drifted, refresh them.
 
 use super::Settled;
 use super::drift::count_drift;
@@ -35,6 +35,7 @@ pub async fn work_the_night(
     queue: &Queue,
     clock: Clock,
 ) -> Result<Night, Error> {
+    make_room(db).await?;
     let settled = settle_owed(db, cache, queue).await?;
     let drift_rows = count_drift(db, clock).await?;
     let refreshed = refresh_views(db, clock, Cause::Nightly, Some(drift_rows)).await?;
@@ -42,12 +43,18 @@ pub async fn work_the_night(
     let connection = db.connection().await?;
     let prune = include_str!("prune_history.sql");
     db::execute(&connection, prune, &[&HISTORY_DAYS]).await?;
-    db::query_one(&connection, "select create_access_log_partitions()", &[]).await?;
     Ok(Night {
         settled,
         drift_rows,
         refreshed,
     })
+}
+
+/// Makes room in the access log for the months to come: first, as nothing that fails should keep looks from being recorded.
+async fn make_room(db: &Database) -> Result<(), Error> {
+    let connection = db.connection().await?;
+    db::query_one(&connection, "select create_access_log_partitions()", &[]).await?;
+    Ok(())
 }
 
 /// Settles whatever is owed, to LPs and to funds.

@@ -9,37 +9,30 @@ use shared::cache::{Cache, Closure, Finding, Place, ReportName, Tag, TagSet};
 use shared::grant::Funds;
 use tests::builders::kept_grant;
 
-use server::{Server, answer, believed, close, closure, find, lp, noon, open, plant, turn};
+use server::{Server, answer, close, closure, find, lp, noon, open, plant, turn};
 
 const LEDGER: TagSet = TagSet::of(&[Tag::Ledger]);
 const HOLDINGS: TagSet = TagSet::of(&[Tag::Holdings]);
 
-async fn a_planted_answer_is_found_and_so_is_the_grant(server: Server) {
+async fn a_planted_answer_is_found_by_another_process_and_so_is_the_grant(server: Server) {
     let (cache, place) = (&server.cache, server.summary());
     let turn = turn(cache, &place).await;
     assert!(turn.cache_is_reachable());
-    cache
-        .settle(&place, turn, Some(b"one"), Some(&believed()))
-        .await;
+    cache.settle(&place, turn, Some(b"one")).await;
     let found = find(&server.other_process(), &place).await;
-    let Finding::Answer { answer, granted } = found else {
-        panic!("nothing is found");
-    };
-    assert_eq!((answer.as_str(), granted), ("one", Some(Funds::All)));
+    assert!(matches!(found, Finding::Answer { answer } if answer == "one"));
 }
 
-async fn a_grant_is_one_subjects_and_ends_when_it_must(server: Server) {
+async fn a_grant_is_one_subjects_for_what_it_covers_and_ends_when_it_must(server: Server) {
     let (cache, place) = (&server.cache, server.summary());
     plant(cache, &place, "one").await;
-    cache
-        .keep_grant(&place, &kept_grant(Duration::from_millis(150)))
-        .await;
-    let granted = async |place: &Place| match find(cache, place).await {
-        Finding::Answer { granted, .. } => Some(granted.is_some()),
-        Finding::Absent { turn, .. } => {
-            cache.settle(place, turn, None, None).await;
-            None
-        }
+    let mut grant = kept_grant(Duration::from_millis(150));
+    let fund = |id: i64| Funds::Only(vec![id.try_into().expect("an id")]);
+    grant.funds = fund(7);
+    cache.keep_grant(&place, &grant).await;
+    let is_proven = async |place: &Place, asked: &Funds| {
+        let found = cache.find(place, asked, Some).await;
+        !matches!(found, Finding::Unproven)
     };
     let others = cache.place(
         ReportName::Summary,
@@ -48,11 +41,19 @@ async fn a_grant_is_one_subjects_and_ends_when_it_must(server: Server) {
         "bob",
         noon(),
     );
-    assert_eq!(granted(&place).await, Some(true));
-    // Who was never granted anything finds nothing; who was finds the answer, though it is not believed any more.
-    assert_eq!(granted(&others).await, None);
+    assert!(is_proven(&place, &fund(7)).await);
+    assert!(!is_proven(&place, &fund(8)).await);
+    assert!(!is_proven(&place, &Funds::All).await);
+    assert!(!is_proven(&others, &fund(7)).await);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(granted(&place).await, Some(false));
+    assert!(!is_proven(&place, &fund(7)).await);
+}
+
+/// Who is not proven leaves nothing behind, and takes nobody's turn.
+async fn who_is_not_proven_makes_no_token_and_takes_no_lease(server: Server) {
+    let (cache, place) = (&server.cache, server.summary());
+    assert!(matches!(find(cache, &place).await, Finding::Unproven));
+    assert_eq!(server.keys_with("lp:{42}").await, [""; 0]);
 }
 
 async fn a_change_makes_stale_what_was_computed_from_it_and_nothing_else(server: Server) {
@@ -120,9 +121,7 @@ async fn a_slow_reader_cannot_plant_an_old_answer(server: Server) {
     // Here the reader reads the old rows; a recorder comes and goes.
     close(cache, &changes).await;
     open(cache, &changes).await;
-    cache
-        .settle(&place, slow, Some(b"old"), Some(&believed()))
-        .await;
+    cache.settle(&place, slow, Some(b"old")).await;
     assert_eq!(answer(cache, &place).await, None);
 }
 
@@ -130,9 +129,7 @@ async fn what_is_planted_while_a_tag_is_closed_is_never_found(server: Server) {
     let (cache, place, changes) = (&server.cache, server.summary(), closure(LEDGER));
     let slow = turn(cache, &place).await;
     close(cache, &changes).await;
-    cache
-        .settle(&place, slow, Some(b"old"), Some(&believed()))
-        .await;
+    cache.settle(&place, slow, Some(b"old")).await;
     assert_eq!(answer(cache, &place).await, None);
     open(cache, &changes).await;
     assert_eq!(answer(cache, &place).await, None);
@@ -146,12 +143,8 @@ async fn while_a_tag_is_closed_nothing_is_planted_and_nobody_waits(server: Serve
     server.run::<()>(redis::cmd("DEL").arg(&before)).await;
     let (one, two) = (turn(cache, &place).await, turn(cache, &place).await);
     assert!(server.keys_with(":lease").await.is_empty());
-    cache
-        .settle(&place, one, Some(b"one"), Some(&believed()))
-        .await;
-    cache
-        .settle(&place, two, Some(b"two"), Some(&believed()))
-        .await;
+    cache.settle(&place, one, Some(b"one")).await;
+    cache.settle(&place, two, Some(b"two")).await;
     assert!(server.keys_with("summary").await.is_empty());
     open(cache, &changes).await;
     plant(cache, &place, "new").await;
@@ -199,9 +192,7 @@ async fn opening_leaves_alone_what_another_recorder_closed(server: Server) {
     close(cache, &second).await;
     open(cache, &first).await;
     let late = turn(cache, &place).await;
-    cache
-        .settle(&place, late, Some(b"old"), Some(&believed()))
-        .await;
+    cache.settle(&place, late, Some(b"old")).await;
     assert_eq!(answer(cache, &place).await, None);
     open(cache, &second).await;
     plant(cache, &place, "new").await;
@@ -231,7 +222,7 @@ async fn one_loads_and_the_others_find_what_it_planted(server: Server) {
         let loading = async {
             tokio::time::sleep(Duration::from_millis(20)).await;
             loader
-                .settle(&loaders_place, first, Some(fingerprint.as_bytes()), None)
+                .settle(&loaders_place, first, Some(fingerprint.as_bytes()))
                 .await;
         };
         if let (Finding::Answer { answer, .. }, ()) =
@@ -251,9 +242,7 @@ async fn who_waited_in_vain_loads_and_plants(server: Server) {
     let second = turn(&server.other_process(), &place).await;
     let waited = start.elapsed();
     assert!(waited >= Duration::from_millis(150), "{waited:?}");
-    cache
-        .settle(&place, second, Some(b"two"), Some(&believed()))
-        .await;
+    cache.settle(&place, second, Some(b"two")).await;
     assert_eq!(answer(cache, &place).await.as_deref(), Some("two"));
 }
 
@@ -272,7 +261,7 @@ async fn garbage_is_a_miss_and_is_replaced(server: Server) {
     assert_eq!(answer(cache, &place).await, None);
     plant(cache, &place, "two").await;
     assert_eq!(answer(cache, &place).await.as_deref(), Some("two"));
-    let refused = cache.find(&place, |_| None::<()>).await;
+    let refused = cache.find(&place, &Funds::All, |_| None::<()>).await;
     assert!(matches!(refused, Finding::Absent { .. }));
 }
 
@@ -304,8 +293,9 @@ macro_rules! on_both_servers {
 }
 
 on_both_servers![
-    a_planted_answer_is_found_and_so_is_the_grant,
-    a_grant_is_one_subjects_and_ends_when_it_must,
+    a_planted_answer_is_found_by_another_process_and_so_is_the_grant,
+    a_grant_is_one_subjects_for_what_it_covers_and_ends_when_it_must,
+    who_is_not_proven_makes_no_token_and_takes_no_lease,
     a_change_makes_stale_what_was_computed_from_it_and_nothing_else,
     other_lps_keep_their_answers,
     a_closure_reaches_every_lp_it_names,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use redis::FromRedisValue;
 use shared::cache::{Cache, Closure, Finding, Place, ReportName, TagSet, Turn};
 use shared::config::RedisConfig;
-use shared::grant::Grant;
+use shared::grant::{Funds, Grant};
 use shared::ids::LpId;
 use tests::builders::kept_grant;
 use tests::teardown::unique_name;
@@ -92,7 +92,7 @@ pub fn noon() -> DateTime<Utc> {
     "2024-03-01T12:00:00Z".parse().expect("a time")
 }
 
-/// A grant without which nothing that is planted is found.
+/// A grant without which nothing that is planted is looked for.
 pub fn believed() -> Grant {
     kept_grant(Duration::from_secs(60))
 }
@@ -103,32 +103,36 @@ pub fn closure(tags: TagSet) -> Closure {
 
 pub async fn find(cache: &Cache, place: &Place) -> Finding<String> {
     cache
-        .find(place, |bytes| String::from_utf8(bytes).ok())
+        .find(place, &Funds::All, |bytes| String::from_utf8(bytes).ok())
         .await
 }
 
+/// A turn of somebody who may see the LP.
 pub async fn turn(cache: &Cache, place: &Place) -> Turn {
+    cache.keep_grant(place, &believed()).await;
     match find(cache, place).await {
-        Finding::Absent { turn, .. } => turn,
-        Finding::Answer { answer, .. } => panic!("an answer is there: {answer}"),
+        Finding::Absent { turn } => turn,
+        Finding::Answer { answer } => panic!("an answer is there: {answer}"),
+        Finding::Unproven => panic!("the grant is not kept"),
     }
 }
 
+/// What somebody is told who may see the LP.
 pub async fn answer(cache: &Cache, place: &Place) -> Option<String> {
+    cache.keep_grant(place, &believed()).await;
     match find(cache, place).await {
-        Finding::Answer { answer, .. } => Some(answer),
-        Finding::Absent { turn, .. } => {
-            cache.settle(place, turn, None, None).await;
+        Finding::Answer { answer } => Some(answer),
+        Finding::Absent { turn } => {
+            cache.settle(place, turn, None).await;
             None
         }
+        Finding::Unproven => panic!("the grant is not kept"),
     }
 }
 
 pub async fn plant(cache: &Cache, place: &Place, text: &str) {
     let turn = turn(cache, place).await;
-    cache
-        .settle(place, turn, Some(text.as_bytes()), Some(&believed()))
-        .await;
+    cache.settle(place, turn, Some(text.as_bytes())).await;
 }
 
 pub async fn close(cache: &Cache, closure: &Closure) {

@@ -1,6 +1,6 @@
 -- Keeps a subject's grant, unless it was closed: whoever looked before it was taken back may come after.
--- KEYS: the grant. ARGV: what is kept of it, its ms to live.
+-- KEYS: the grant. ARGV: the funds it is for, the ms of its end.
 local stored = redis.call('get', KEYS[1])
 if not (stored and string.sub(stored, 1, 7) == 'closed:') then
-  redis.call('set', KEYS[1], ARGV[1], 'px', ARGV[2])
+  redis.call('set', KEYS[1], ARGV[1], 'pxat', ARGV[2])
 end
