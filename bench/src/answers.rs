@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use axum::body::Bytes;
 use futures_util::future::try_join_all;
-use local::host::{Host, Invoke};
+use local::host::Host;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -284,9 +284,8 @@ async fn series(
 ) -> Result<Vec<Duration>> {
     let mut series = Vec::with_capacity(events.len());
     for event in events {
-        let begun = Instant::now();
-        let answer = host.invoke(function, event.clone()).await?;
-        series.push(begun.elapsed());
+        let (answer, duration) = host.invoke_timed(function, event.clone()).await?;
+        series.push(duration);
         if let Some(from) = from {
             check(function, &answer, from)?;
         }

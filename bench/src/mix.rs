@@ -59,7 +59,7 @@ pub async fn measure(rig: &Rig) -> Result<Mix> {
             name: "mix",
             functions: &REPORTS,
             instances: 1,
-            way: Way::Plain,
+            way: Way::InTheMorning,
         })
         .await?;
     rig.empty_cache().await?;

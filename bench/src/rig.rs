@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use axum::body::Bytes;
+use chrono::{Timelike, Utc};
 use local::directory::StateDirectory;
 use local::gateway::tokens::TokenScope;
 use local::host::{FunctionSpec, Host, Invoke};
@@ -65,6 +66,8 @@ pub struct Cast<'a> {
 pub enum Way {
     /// Both, in plain.
     Plain,
+    /// Both, in plain, by a clock that stands at the morning of today: what is kept until midnight is kept for a working day.
+    InTheMorning,
     /// Both, over TLS.
     Tls,
     /// Postgres alone: every answer is the database's.
@@ -151,6 +154,10 @@ impl Rig {
         let mut set = |name: &str, value: String| spec.environment.insert(name.to_owned(), value);
         match cast.way {
             Way::Plain => {}
+            Way::InTheMorning => drop(set(
+                "CLOCK_OFFSET_SECONDS",
+                seconds_to_morning().to_string(),
+            )),
             Way::WithoutCache => drop(set("REDIS_URL", NOWHERE.to_owned())),
             Way::Tls => {
                 let url = format!("{}?sslmode=require", self.database.url(Role::Reader));
@@ -200,6 +207,12 @@ async fn seed(project: &Path, database: &Database, options: &stack::Options) -> 
     stack::seed(project, &database.url(Role::Migrator), options)
         .await
         .map(drop)
+}
+
+/// From now to the hour at which work begins, today.
+fn seconds_to_morning() -> i64 {
+    const MORNING_HOUR: i64 = 8;
+    MORNING_HOUR * 3600 - i64::from(Utc::now().num_seconds_from_midnight())
 }
 
 /// Runs a function once and gives its answer as JSON.

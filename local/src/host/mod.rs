@@ -19,7 +19,7 @@ use rand::Rng;
 use serde::Serialize;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::process::ProcessDirectory;
 use instance::Instance;
@@ -77,8 +77,8 @@ pub trait Invoke: Send + Sync {
 struct Invocation {
     request_id: String,
     payload: Bytes,
-    /// Told when an instance takes it; closed when the caller has given up before.
-    taken: oneshot::Sender<()>,
+    /// Told when an instance took it; closed when the caller has given up before.
+    taken: oneshot::Sender<Instant>,
     answer: oneshot::Sender<Result<Bytes, InvokeError>>,
 }
 
@@ -111,7 +111,7 @@ impl Function {
         })
     }
 
-    async fn invoke(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
+    async fn invoke(&self, payload: Bytes) -> Result<(Bytes, Duration), InvokeError> {
         let no_instance = || InvokeError::NoInstance(self.spec.name.clone());
         let (taken, was_taken) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
@@ -124,12 +124,13 @@ impl Function {
         self.waiting
             .try_send(invocation)
             .map_err(|_| no_instance())?;
-        timeout(IDLE_INSTANCE_WAIT, was_taken)
+        let taken_at = timeout(IDLE_INSTANCE_WAIT, was_taken)
             .await
             .ok()
             .and_then(Result::ok)
             .ok_or_else(no_instance)?;
-        answered.await.map_err(|_| no_instance())?
+        let answer = answered.await.map_err(|_| no_instance())??;
+        Ok((answer, taken_at.elapsed()))
     }
 
     async fn started(&self) -> Result<()> {
@@ -232,14 +233,24 @@ impl Host {
             let _ = supervisor.await;
         }
     }
-}
 
-impl Invoke for Host {
-    async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, InvokeError> {
+    /// As [`Invoke::invoke`], with the time from handing out the event to the answer: what an instance still does after an answer
+    /// before it asks for the next event is not in it.
+    pub async fn invoke_timed(
+        &self,
+        function: &str,
+        payload: Bytes,
+    ) -> Result<(Bytes, Duration), InvokeError> {
         match self.functions.get(function) {
             Some(function) => function.invoke(payload).await,
             None => Err(InvokeError::UnknownFunction(function.to_owned())),
         }
+    }
+}
+
+impl Invoke for Host {
+    async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, InvokeError> {
+        Ok(self.invoke_timed(function, payload).await?.0)
     }
 }
 

@@ -97,7 +97,7 @@ impl Session {
                 taken,
                 answer,
             } = invocation;
-            if taken.send(()).is_ok() {
+            if taken.send(Instant::now()).is_ok() {
                 *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(Pending {
                     request_id: request_id.clone(),
                     answer,
