@@ -122,8 +122,8 @@ impl<'a> Keys<'a> {
         self.key("tag", tag.slug())
     }
 
-    /// A subject's grant: the funds it is for and until when, or a closing mark after it was taken back. Subjects come from tokens and
-    /// may hold anything, so the key holds a digest.
+    /// A subject's grant: the funds it is for, or a closing mark after it was taken back. Subjects come from tokens and may hold
+    /// anything, so the key holds a digest.
     pub(super) fn access(&self, subject: &str) -> String {
         self.key("access", &digest(subject))
     }
