@@ -66,33 +66,7 @@ create policy recorder_gives_back on received_events for delete to recorder usin
 -- The refresher compares the views with their definitions.
 grant select on lp_dashboard_summary_definition, fund_lp_summary_definition, lp_performance_latest_definition to refresher;
 
--- As in 006, with the refresher's grants: what is created anew has none.
-create or replace function create_missing_views() returns integer language plpgsql as $$
-declare
-    wanted  record;
-    created integer := 0;
-begin
-    for wanted in
-        select v.name, v.name || '_in_scope' as barrier, v.key, v.has_readers
-        from (values ('lp_dashboard_summary', 'lp_id, currency', true),
-                     ('fund_lp_summary', 'fund_id', false),
-                     ('lp_performance_latest', 'lp_id, fund_id, commitment_id', true)) as v (name, key, has_readers)
-    loop
-        if not exists (select from pg_matviews m where m.matviewname = wanted.name and m.schemaname = current_schema()) then
-            execute format('create materialized view %I as select * from %I', wanted.name, wanted.name || '_definition');
-            execute format('create unique index %I on %I (%s)', wanted.name || '_key', wanted.name, wanted.key);
-            execute format('grant select on %I to refresher', wanted.name);
-            created := created + 1;
-        end if;
-        if wanted.has_readers
-           and not exists (select from pg_views w where w.viewname = wanted.barrier and w.schemaname = current_schema()) then
-            execute format('create view %I with (security_barrier) as select * from %I where lp_id = lp_in_scope()',
-                           wanted.barrier, wanted.name);
-            execute format('grant select on %I to reader', wanted.barrier);
-        end if;
-    end loop;
-    return created;
-end $$;
+-- What is created anew has no grants; 008 has `create_missing_views()` give them.
 grant select on lp_dashboard_summary, fund_lp_summary, lp_performance_latest to refresher;
 
 -- Creates the views that are missing and refreshes all of them, within the caller's transaction and as of its snapshot. Only its

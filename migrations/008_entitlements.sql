@@ -98,7 +98,7 @@ end;
 revoke execute on function fund_lp_summary_in_scope_at from public;
 grant execute on function fund_lp_summary_in_scope_at to reader;
 
--- As before, and a barrier for each of the three: those of LPs show the LP in scope, that of funds the fund.
+-- As in 006, with the refresher's grants, and a barrier for each of the three: those of LPs show the LP in scope, that of funds the fund.
 create or replace function create_missing_views() returns integer language plpgsql as $$
 declare
     wanted  record;
