@@ -24,7 +24,14 @@ ifeq ($(filter $(SIZE),S M L),)
 $(error SIZE is $(SIZE), but has to be S, M or L)
 endif
 
-.PHONY: run stop send test contract-fuzz fuzz bench bench-report lint audit setup setup-checks
+# What `make package` builds, all unless given, and for which processor: x86_64 or arm64.
+FUNCTIONS ?=
+ARCH ?= x86_64
+# The stack that `make deploy` deploys, and the template's parameters: "JwtIssuer=https://… JwtAudience=…".
+STACK ?= lp-reporting
+PARAMETERS ?=
+
+.PHONY: run stop send ops test contract-fuzz fuzz bench bench-report package test-package deploy lint audit setup setup-checks
 
 run: setup
 	cargo build --workspace --bins --profile $(PROFILE)
@@ -37,6 +44,10 @@ stop:
 send:
 	@test -x $(BINARIES)/local || { echo "No stack was built yet: make run"; exit 1; }
 	$(BINARIES)/local send $(if $(AS_IS),--as-is) $(FILE)
+
+# The operator's command, docs/operations.md, into cargo's folder of programs.
+ops:
+	cargo install --path ops --locked
 
 # Everything is built at once, with one set of features, and the tests run what was built.
 test: setup
@@ -63,6 +74,19 @@ bench: setup
 # The latest figures of each size into docs/performance.md and docs/cost.md.
 bench-report:
 	$(TARGET)/release/bench report
+
+# As Lambda takes them: target/lambda/<arch>/<function>/bootstrap.zip.
+package:
+	ARCH=$(ARCH) infra/package.sh $(FUNCTIONS)
+
+# One function out of its package, served by the local stack.
+test-package: setup
+	infra/package.sh summary
+	cargo build --workspace --all-targets
+	$(TARGET)/debug/local services -- cargo test --workspace --test package -- --ignored
+
+deploy:
+	STACK='$(STACK)' ARCH=$(ARCH) PARAMETERS='$(PARAMETERS)' infra/deploy.sh
 
 lint:
 	cargo fmt --all --check

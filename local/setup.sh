@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the local stack needs beside Rust and a C compiler: Postgres 15 or newer, Redis, and moto (an SQS
-# endpoint, in a Python virtual environment under target/). With the argument `checks` also what `make audit` and
-# `make contract-fuzz` run, in an environment of its own. Does nothing when all of it is there.
+# Installs what the local stack and the tests need beside Rust and a C compiler: Postgres 15 or newer, Redis, and, in a
+# Python virtual environment under target/, moto (an SQS endpoint) and what translates and lints the template. With the
+# argument `checks` also what `make audit` and `make contract-fuzz` run, and with `package` what `make package` does, each in
+# an environment of its own. Does nothing when all of it is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -79,7 +80,7 @@ install_python() {
     echo "setup: installing what $requirements names into $venv"
     rm -rf "$venv"
     python3 -m venv "$venv" || missing "cannot create $venv."
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" ||
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" ||
         missing "pip could not install what $requirements names."
     cp "$requirements" "$venv/requirements.txt"
 }
@@ -88,6 +89,7 @@ command -v cargo >/dev/null || missing "Rust is not installed; see https://rustu
 command -v cc >/dev/null || missing "there is no C compiler."
 install_packages
 install_python local/requirements.txt target/venv moto_server
-if [ "${1:-}" = checks ]; then
-    install_python local/checks-requirements.txt target/checks schemathesis
-fi
+case "${1:-}" in
+    checks) install_python local/checks-requirements.txt target/checks schemathesis ;;
+    package) install_python local/package-requirements.txt target/package cargo-lambda ;;
+esac

@@ -202,7 +202,7 @@ async fn reads(rig: &Rig, questions: &[Questions]) -> Result<Vec<Reads>> {
     let mut reads = Vec::new();
     for report in questions {
         rig.administrator
-            .batch_execute("select pg_stat_statements_reset()")
+            .batch_execute("select monitoring.pg_stat_statements_reset()")
             .await?;
         ask(rig, report).await?;
         let row = rig

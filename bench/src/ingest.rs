@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use local::host::Host;
+use local::metrics::InHand;
 use local::poller::Poller;
 use local::queue::{MemoryQueue, Queue};
 use local::template::QueueSource;
@@ -155,6 +156,7 @@ fn poller(host: &Arc<Host>, queue: &MemoryQueue, batch_size: usize) -> Poller<Ho
         },
         function: "activity-refresh".to_owned(),
         functions: Arc::clone(host),
+        in_hand: InHand::default(),
     }
 }
 
@@ -186,6 +188,7 @@ async fn steady(rig: &Rig, host: &Arc<Host>, feed: &mut Feed) -> Result<Steady> 
             source: source.clone(),
             function: "activity-refresh".to_owned(),
             functions: Arc::clone(host),
+            in_hand: InHand::default(),
         }
         .run(),
     );

@@ -120,7 +120,7 @@ impl Shelf {
 
     /// Notes the time to live of what was planted just now, and of the tags, which a miss makes live on.
     async fn note(&mut self, lp_id: i64, now_s: f64, is_hit: bool) -> Result<()> {
-        let pattern = format!("lp:{{{lp_id}}}:*");
+        let pattern = format!("*lp:{{{lp_id}}}:*");
         let found: Vec<String> = redis::cmd("KEYS")
             .arg(pattern)
             .query_async(&mut self.link)

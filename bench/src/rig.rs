@@ -98,13 +98,7 @@ impl Rig {
         }
         let administrator = connect(&database.url(Role::Administrator)).await?;
         say("Vacuuming, as autovacuum would have by now");
-        // One at a time: several statements together are a transaction, which cannot vacuum.
-        for statement in [
-            "create extension if not exists pg_stat_statements",
-            "vacuum analyze",
-        ] {
-            administrator.batch_execute(statement).await?;
-        }
+        administrator.batch_execute("vacuum analyze").await?;
         Ok(Self {
             size: options.size,
             effort,

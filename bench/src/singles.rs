@@ -118,6 +118,7 @@ fn delivery(body: &Value) -> Bytes {
         body: body.to_string(),
         md5_of_body: String::new(),
         attributes: vec![("ApproximateReceiveCount".to_owned(), "1".to_owned())],
+        message_attributes: Vec::new(),
     };
     Bytes::from(sqs_event(&[message], "arn:aws:sqs:us-east-1:000000000000:none").to_string())
 }

@@ -8,6 +8,7 @@ pub mod directory;
 pub mod environment_file;
 pub mod gateway;
 pub mod host;
+pub mod metrics;
 pub mod poller;
 pub mod process;
 pub mod queue;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::host::Invoke;
+use crate::metrics::InHand;
 use crate::queue::{Message, Queue, RECEIVE_LIMIT};
 use crate::servers::sqs::REGION;
 use crate::template::QueueSource;
@@ -33,6 +34,8 @@ pub struct Poller<Functions> {
     pub function: String,
     /// Where that function runs.
     pub functions: Arc<Functions>,
+    /// What all pollers of the queue hold.
+    pub in_hand: InHand,
 }
 
 impl<Functions: Invoke> Poller<Functions> {
@@ -52,6 +55,7 @@ impl<Functions: Invoke> Poller<Functions> {
         if batch.is_empty() {
             return Ok(0);
         }
+        self.in_hand.received(&batch);
         let event = sqs_event(&batch, self.queue.arn());
         let answer = self
             .functions
@@ -60,6 +64,7 @@ impl<Functions: Invoke> Poller<Functions> {
         let done = self.dealt_with(batch, &answer)?;
         for part in done.chunks(RECEIVE_LIMIT) {
             self.queue.delete(part).await.context("cannot delete")?;
+            self.in_hand.deleted(part);
         }
         Ok(done.len())
     }
@@ -138,6 +143,17 @@ fn failed_items(answer: &[u8]) -> Result<BTreeSet<String>> {
         .collect())
 }
 
+/// An attribute of a message as events have it.
+fn attribute((name, value): &(String, String)) -> (String, Value) {
+    let value = json!({
+        "stringValue": value,
+        "stringListValues": [],
+        "binaryListValues": [],
+        "dataType": "String",
+    });
+    (name.clone(), value)
+}
+
 /// The event by which a batch is handed to a function.
 pub fn sqs_event(batch: &[Message], arn: &str) -> Value {
     let record = |message: &Message| {
@@ -146,7 +162,7 @@ pub fn sqs_event(batch: &[Message], arn: &str) -> Value {
             "receiptHandle": message.receipt_handle,
             "body": message.body,
             "attributes": message.attributes.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect::<serde_json::Map<_, _>>(),
-            "messageAttributes": {},
+            "messageAttributes": message.message_attributes.iter().map(attribute).collect::<serde_json::Map<_, _>>(),
             "md5OfBody": message.md5_of_body,
             "eventSource": "aws:sqs",
             "eventSourceARN": arn,
@@ -171,7 +187,12 @@ mod tests {
     }
 
     impl<Answer: Fn(&Value) -> Result<String, InvokeError> + Send + Sync> Invoke for Scripted<Answer> {
-        async fn invoke(&self, _: &str, payload: Bytes) -> Result<Bytes, InvokeError> {
+        async fn invoke_traced(
+            &self,
+            _: &str,
+            payload: Bytes,
+            _: Option<String>,
+        ) -> Result<Bytes, InvokeError> {
             let event: Value = serde_json::from_slice(&payload).unwrap();
             self.events.lock().unwrap().push(event.clone());
             (self.answer)(&event).map(Bytes::from)
@@ -201,6 +222,7 @@ mod tests {
                 answer,
                 events: Mutex::default(),
             }),
+            in_hand: InHand::default(),
         }
     }
 

@@ -127,6 +127,11 @@ impl ProcessDirectory {
         Ok(opened)
     }
 
+    /// Where all logs are.
+    pub fn logs(&self) -> &Path {
+        &self.logs
+    }
+
     /// The log file of a process.
     pub fn log(&self, name: &str) -> PathBuf {
         self.logs.join(format!("{name}.log"))

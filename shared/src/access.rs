@@ -2,7 +2,7 @@
 //! only what lies in the scope it runs in. What is kept of that in the cache is the cache's concern, and what a refusal looks like is
 //! the HTTP edge's.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,6 +14,8 @@ use crate::db::{self, Connection, Values};
 use crate::error::Error;
 use crate::grant::{Funds, Grant};
 use crate::ids::{FundId, LpId};
+
+mod explained;
 
 /// Asks whether a subject may see an LP, or some of its funds, and enters the LP's scope.
 const ENTER_LP_IF_GRANTED: &str = "select believed_until, fund_ids
@@ -83,8 +85,18 @@ impl Claim<'_> {
 /// is for: without one every query comes back empty.
 pub struct Scoped<'a> {
     db: &'a Connection,
-    entry: Entry<'a>,
-    grant: OnceLock<Grant>,
+    mode: Mode<'a>,
+}
+
+enum Mode<'a> {
+    Answering {
+        entry: Entry<'a>,
+        grant: OnceLock<Grant>,
+    },
+    Explaining {
+        scope: &'a Scope,
+        plans: Mutex<Vec<Vec<String>>>,
+    },
 }
 
 #[derive(Clone, Copy)]
@@ -97,66 +109,95 @@ impl<'a> Scoped<'a> {
     /// For a claim that the database has to decide.
     #[must_use]
     pub fn claimed(db: &'a Connection, claim: Claim<'a>) -> Self {
-        Self::new(db, Entry::Claimed(claim))
+        Self::answering(db, Entry::Claimed(claim))
     }
 
     /// For somebody of whom it is known that he may see the LP.
     #[must_use]
     pub fn granted(db: &'a Connection, lp_id: LpId) -> Self {
-        Self::new(db, Entry::Granted(lp_id))
+        Self::answering(db, Entry::Granted(lp_id))
     }
 
-    fn new(db: &'a Connection, entry: Entry<'a>) -> Self {
-        Self {
-            db,
-            entry,
-            grant: OnceLock::new(),
-        }
+    fn answering(db: &'a Connection, entry: Entry<'a>) -> Self {
+        let grant = OnceLock::new();
+        let mode = Mode::Answering { entry, grant };
+        Self { db, mode }
+    }
+
+    /// For an operator, who is shown how statements run and none of their rows: [`Scoped::plans`].
+    #[must_use]
+    pub fn explained(db: &'a Connection, scope: &'a Scope) -> Self {
+        let plans = Mutex::default();
+        let mode = Mode::Explaining { scope, plans };
+        Self { db, mode }
     }
 
     /// The grant that a query found to hold; `None` before the first one, and where none was asked for.
     #[must_use]
     pub fn grant(&self) -> Option<Grant> {
-        self.grant.get().cloned()
+        match &self.mode {
+            Mode::Answering { grant, .. } => grant.get().cloned(),
+            Mode::Explaining { .. } => None,
+        }
+    }
+
+    /// Of each statement that was explained, the lines of its plan.
+    #[must_use]
+    pub fn plans(&self) -> Vec<Vec<String>> {
+        match &self.mode {
+            Mode::Answering { .. } => Vec::new(),
+            Mode::Explaining { plans, .. } => {
+                plans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            }
+        }
     }
 
     /// Runs a statement that reads, in a transaction of its own: one round trip when warm.
     pub async fn query(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Error> {
+        let (entry, grant) = match &self.mode {
+            Mode::Answering { entry, grant } => (entry, grant),
+            Mode::Explaining { scope, plans } => {
+                let plan = Box::pin(explained::explain(self.db, scope, sql, values)).await?;
+                let mut plans = plans.lock().unwrap_or_else(PoisonError::into_inner);
+                plans.push(plan);
+                return Ok(Vec::new());
+            }
+        };
         // The four below are sent in the order in which they are polled, but only if none has to be prepared first.
         try_join(
-            self.db.prepare_cached(self.entry.sql()),
+            self.db.prepare_cached(entry.sql()),
             self.db.prepare_cached(sql),
         )
         .await?;
         // None is given up for another's failure: the commit is what ends the transaction, and undoes one that failed.
         let (begun, entered, rows, ended) = join4(
             self.db.batch_execute("begin read only"),
-            self.enter(),
+            entry.enter(self.db),
             db::query(self.db, sql, values),
             self.db.batch_execute("commit"),
         )
         .await;
         begun?;
-        if let Some(grant) = entered? {
-            self.grant.get_or_init(|| grant);
+        if let Some(granted) = entered? {
+            grant.get_or_init(|| granted);
         }
         let rows = rows?;
         ended?;
         Ok(rows)
     }
+}
 
-    async fn enter(&self) -> Result<Option<Grant>, Error> {
-        match self.entry {
-            Entry::Claimed(claim) => load_grant(self.db, claim).await,
-            Entry::Granted(lp_id) => {
-                db::query_one(self.db, ENTER_LP, &[&lp_id]).await?;
+impl Entry<'_> {
+    async fn enter(self, db: &Connection) -> Result<Option<Grant>, Error> {
+        match self {
+            Self::Claimed(claim) => load_grant(db, claim).await,
+            Self::Granted(lp_id) => {
+                db::query_one(db, ENTER_LP, &[&lp_id]).await?;
                 Ok(None)
             }
         }
     }
-}
 
-impl Entry<'_> {
     const fn sql(&self) -> &'static str {
         match self {
             Self::Claimed(claim) => claim.sql(),

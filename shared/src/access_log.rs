@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join3;
 use tokio::time::{Instant, timeout_at};
+use tracing::Span;
 
 use crate::db::{self, Connection, Database};
 use crate::error::Error;
@@ -61,7 +62,7 @@ pub struct Look {
 #[derive(Clone)]
 pub struct AccessLog {
     db: Database,
-    noted: Arc<Mutex<Option<Look>>>,
+    noted: Arc<Mutex<Option<(Look, Span)>>>,
 }
 
 impl AccessLog {
@@ -73,22 +74,22 @@ impl AccessLog {
         }
     }
 
-    /// Keeps a look until it is recorded.
+    /// Keeps a look until it is recorded. What is logged then bears the trace of the request that this is called for.
     pub fn note(&self, look: Look) {
-        *self.noted() = Some(look);
+        *self.noted() = Some((look, Span::current()));
     }
 
     /// Records the look that was noted, if one was.
     pub async fn record(&self) {
         let noted = self.noted().take();
-        if let Some(look) = noted
+        if let Some((look, span)) = noted
             && let Err(error) = self.insert(&look).await
         {
-            look.write_to_log(&error);
+            span.in_scope(|| look.write_to_log(&error));
         }
     }
 
-    fn noted(&self) -> std::sync::MutexGuard<'_, Option<Look>> {
+    fn noted(&self) -> std::sync::MutexGuard<'_, Option<(Look, Span)>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

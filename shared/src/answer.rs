@@ -1,10 +1,13 @@
 //! How a report is answered, the same way for every one: parse, look in the cache, else ask the database, plant the finished answer,
 //! note who looked, respond. Who may see it is known, or asked first; where the cache has no part, both are asked in one round trip.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::access::{Claim, Scope, Scoped, load_grant};
 use crate::access_log::{Look, Outcome};
@@ -14,6 +17,10 @@ use crate::db::{Connection, Read};
 use crate::error::Error;
 use crate::grant::Grant;
 use crate::http::{self, Content, Origin, Parameters, Problem, Refused};
+use crate::metrics::{
+    ANSWER_DURATION, BREAKER_OPEN, CACHE, CACHE_HITS, CACHE_LOOKUPS, FUNCTION, Metrics, ROUTE,
+    SERVER_ERRORS, Waits, in_milliseconds, measure_waits,
+};
 
 /// What a function answers with: parsed parameters that know how to load their answer.
 pub trait Report: Send + Sync {
@@ -44,18 +51,64 @@ pub trait Report: Send + Sync {
     }
 }
 
-/// Answers a request. `names` are the query parameters that the report takes; `read` makes the report of them.
+/// Answers a request. `names` are the query parameters that the report takes; `read` makes the report of them. What is logged
+/// meanwhile bears the request's trace.
 pub async fn answer<R: Report>(
     app: &App,
     request: Request,
     names: &[&str],
     read: impl FnOnce(&mut Parameters) -> Result<R, Refused> + Send,
 ) -> Response<Body> {
+    let begun = Instant::now();
+    let trace_id = http::trace_id(&request);
+    // Of the highest level, so that no filter takes the trace from the lines that it lets pass.
+    let span = tracing::error_span!("request", trace_id = trace_id.map(display));
+    let answering = respond(app, &request, names, read).instrument(span);
+    let ((response, origin), waits) = measure_waits(answering).await;
+    let mut metrics = measured(R::NAME, &response, origin, begun.elapsed(), waits)
+        .count(BREAKER_OPEN, app.cache.is_left_alone().into())
+        .property("request_id", http::request_id(&request));
+    if let Some(trace_id) = trace_id {
+        metrics = metrics.property("trace_id", &trace_id.to_string());
+    }
+    app.metrics.keep(metrics);
+    response
+}
+
+/// What is told of an answer, whatever it was.
+fn measured(
+    route: &str,
+    response: &Response<Body>,
+    origin: Option<Origin>,
+    duration: Duration,
+    waits: Waits,
+) -> Metrics {
+    let mut metrics = Metrics::new()
+        .dimension(ROUTE, route)
+        .dimension(FUNCTION, route)
+        .dimension(CACHE, origin.map_or("", Origin::name))
+        .milliseconds(ANSWER_DURATION, in_milliseconds(duration))
+        .count(SERVER_ERRORS, response.status().is_server_error().into());
+    if let Some(origin) = origin.filter(|origin| *origin != Origin::Uncached) {
+        metrics = metrics
+            .count(CACHE_LOOKUPS, 1)
+            .count(CACHE_HITS, (origin == Origin::Hit).into());
+    }
+    metrics.waits(waits)
+}
+
+/// The response, and where the answer in it came from, if it has one.
+async fn respond<R: Report>(
+    app: &App,
+    request: &Request,
+    names: &[&str],
+    read: impl FnOnce(&mut Parameters) -> Result<R, Refused> + Send,
+) -> (Response<Body>, Option<Origin>) {
     // One instant for the whole request: its date is the as-of date, and an answer has only one.
     let now = app.clock.now();
     let answered = async {
-        let subject = http::subject(&request).ok_or(Problem::Unauthenticated)?;
-        let report = http::parse(&request, now.date_naive(), names, read)?;
+        let subject = http::subject(request).ok_or(Problem::Unauthenticated)?;
+        let report = http::parse(request, now.date_naive(), names, read)?;
         let accepts_gzip = http::accepts_gzip(request.headers());
         Question {
             app,
@@ -70,11 +123,11 @@ pub async fn answer<R: Report>(
     };
     let answered = answered.await;
     if let Some(outcome) = outcome_of(&answered) {
-        app.access_log.note(look(&request, R::NAME, outcome));
+        app.access_log.note(look(request, R::NAME, outcome));
     }
     match answered {
-        Ok((content, origin)) => http::respond(&request, content, origin),
-        Err(problem) => problem.into_response(),
+        Ok((content, origin)) => (http::respond(request, content, origin), Some(origin)),
+        Err(problem) => (problem.into_response(), None),
     }
 }
 
@@ -115,7 +168,7 @@ impl<R: Report> Question<'_, R> {
         let (Some((name, fingerprint)), Scope::Lp(lp_id, funds)) =
             (self.report.cached_as(), &self.scope)
         else {
-            return Ok((self.sent(self.load(false).await?), Origin::Bypass));
+            return Ok((self.sent(self.load(false).await?), Origin::Uncached));
         };
         let cache = &self.app.cache;
         let place = cache.place(name, *lp_id, &fingerprint, self.subject, now);

@@ -13,6 +13,7 @@ use crate::cache::Cache;
 use crate::config::{AccessConfig, ClockConfig, DatabaseConfig, Environment, RedisConfig};
 use crate::db::Database;
 use crate::error::Error;
+use crate::metrics::{BREAKER_OPEN, FUNCTION, Metrics, Pending, Waits};
 
 /// The clients that outlive a request; each connects when it is first used, if not before.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub struct App {
     pub access: AccessConfig,
     /// Who looked at what.
     pub access_log: AccessLog,
+    /// What is told of the request at work, once it is answered.
+    pub metrics: Pending,
 }
 
 impl App {
@@ -56,12 +59,21 @@ impl App {
             cache: Cache::new(&RedisConfig::read(environment)?)?,
             clock: Clock::new(ClockConfig::read(environment)?),
             access: AccessConfig::read(environment)?,
+            metrics: Pending::default(),
         })
+    }
+
+    /// The line of an event that is no request: how long it waited for what, and whether the cache is left alone.
+    pub fn measured(&self, function: &str, waits: Waits) -> Metrics {
+        Metrics::new()
+            .dimension(FUNCTION, function)
+            .waits(waits)
+            .count(BREAKER_OPEN, self.cache.is_left_alone().into())
     }
 
     /// Answers requests as a Lambda function until the environment ends it.
     ///
-    /// Who looked is recorded after the answer is sent, which therefore does not wait for it, and before the next event is asked
+    /// What was measured is told, and who looked is recorded, after the answer is sent, which therefore does not wait for it, and before the next event is asked
     /// for, until when the platform does not freeze the process.
     pub async fn serve<H, F>(self, handler: H) -> Result<(), lambda_http::Error>
     where
@@ -75,6 +87,7 @@ impl App {
             async { Ok::<_, Infallible>(response.await) }
         });
         let then_record = ThenLayer::new(move |sent| async move {
+            app.metrics.write();
             app.access_log.record().await;
             sent
         });

@@ -85,6 +85,18 @@ impl Environment {
         number.ok_or(ConfigError::Malformed { variable, detail })
     }
 
+    /// `true` or `false`, which it also is when the variable is absent.
+    fn flag(&self, variable: &'static str) -> Result<bool, ConfigError> {
+        match self.optional(variable) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => {
+                let detail = "is neither true nor false";
+                Err(ConfigError::Malformed { variable, detail })
+            }
+        }
+    }
+
     fn duration(
         &self,
         variable: &'static str,
@@ -110,6 +122,9 @@ pub struct DatabaseConfig {
     pub iam: Option<Login>,
     /// `DATABASE_CA_FILE`: PEM certificates that the server's must descend from; absent: the public roots.
     pub ca_file: Option<PathBuf>,
+    /// `DATABASE_PROXY`, `true` or `false`, default `false`: whether RDS Proxy stands in between. It refuses settings that a session
+    /// begins with, so the statement timeout is then its own to set, to the same value.
+    pub through_proxy: bool,
     /// `DATABASE_MAX_CONNECTIONS`, 1 to 100, default 4: a function serves one event at a time and pipelines.
     pub max_connections: usize,
     /// `DATABASE_STATEMENT_TIMEOUT_MS`, 1 to 900000, default 10000: what no statement may exceed. Of an HTTP function it lies
@@ -122,11 +137,42 @@ pub struct DatabaseConfig {
 impl DatabaseConfig {
     /// Reads the variables named beside the fields.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let server = environment.required("DATABASE_URL")?.parse().map_err(|_| ConfigError::Malformed {
-            variable: "DATABASE_URL",
+        Self::read_url(environment, "DATABASE_URL")
+    }
+
+    /// As the server's administrator reaches it, for what the owner may not do: `ADMINISTRATOR_DATABASE_URL`, optional, in the
+    /// place of `DATABASE_URL`.
+    pub fn read_administrator(environment: &Environment) -> Result<Option<Self>, ConfigError> {
+        Self::read_optional_url(environment, "ADMINISTRATOR_DATABASE_URL")
+    }
+
+    /// As the tables' owner reaches the database, for the one task that needs it: `OWNER_DATABASE_URL`, optional, in the place of
+    /// `DATABASE_URL`.
+    pub fn read_owner(environment: &Environment) -> Result<Option<Self>, ConfigError> {
+        Self::read_optional_url(environment, "OWNER_DATABASE_URL")
+    }
+
+    /// As the functions that answer reach it, for a look at how they do: `READER_DATABASE_URL`, optional.
+    pub fn read_reader(environment: &Environment) -> Result<Option<Self>, ConfigError> {
+        Self::read_optional_url(environment, "READER_DATABASE_URL")
+    }
+
+    fn read_optional_url(
+        environment: &Environment,
+        variable: &'static str,
+    ) -> Result<Option<Self>, ConfigError> {
+        let is_set = environment.optional(variable).is_some();
+        is_set
+            .then(|| Self::read_url(environment, variable))
+            .transpose()
+    }
+
+    fn read_url(environment: &Environment, variable: &'static str) -> Result<Self, ConfigError> {
+        let server = environment.required(variable)?.parse().map_err(|_| ConfigError::Malformed {
+            variable,
             detail: "is not a Postgres connection URL (sslmode may be disable, prefer or require)",
         })?;
-        let iam = iam::database_login(environment, &server)?;
+        let iam = iam::database_login(environment, variable, &server)?;
         let max_connections = environment.number(
             "DATABASE_MAX_CONNECTIONS",
             4,
@@ -137,6 +183,7 @@ impl DatabaseConfig {
             server,
             iam,
             ca_file: environment.optional("DATABASE_CA_FILE").map(PathBuf::from),
+            through_proxy: environment.flag("DATABASE_PROXY")?,
             max_connections: usize::try_from(max_connections).unwrap_or(1),
             statement_timeout: environment.duration(
                 "DATABASE_STATEMENT_TIMEOUT_MS",
@@ -165,6 +212,7 @@ impl fmt::Debug for DatabaseConfig {
             .field("hosts", &self.server.get_hosts())
             .field("database", &self.server.get_dbname())
             .field("ca_file", &self.ca_file)
+            .field("through_proxy", &self.through_proxy)
             .field("max_connections", &self.max_connections)
             .field("statement_timeout", &self.statement_timeout)
             .field("application_name", &self.application_name)
@@ -201,17 +249,7 @@ impl RedisConfig {
                 detail: "is not a redis:// or rediss:// URL",
             })?;
         let iam = iam::cache_login(environment, &server)?;
-        let cluster = match environment.optional("REDIS_CLUSTER") {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => {
-                let detail = "is neither true nor false";
-                return Err(ConfigError::Malformed {
-                    variable: "REDIS_CLUSTER",
-                    detail,
-                });
-            }
-        };
+        let cluster = environment.flag("REDIS_CLUSTER")?;
         let prefix = environment.optional("REDIS_PREFIX").unwrap_or_default();
         if prefix.contains(['{', '}']) {
             return Err(ConfigError::Malformed {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{
     ConfigConnectImpl, Connect, GenericClient, Manager, ManagerConfig, Pool, RecyclingMethod,
-    Runtime, Timeouts,
+    Runtime, Timeouts, Transaction,
 };
 use futures_util::future::BoxFuture;
 use rustls::pki_types::CertificateDer;
@@ -21,6 +21,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::config::DatabaseConfig;
 use crate::error::Error;
 use crate::iam::Login;
+use crate::metrics::Wait;
 
 /// A pooled connection; transactions are begun on it, and it returns to the pool when dropped.
 pub type Connection = deadpool_postgres::Client;
@@ -102,6 +103,7 @@ impl Database {
     /// A connection to write on. It may have died since its last use: a recorder then fails with an infrastructure
     /// error and its message is delivered again, because only the queue can repeat a write safely.
     pub async fn connection(&self) -> Result<Connection, Error> {
+        let _wait = Wait::for_database();
         self.pool
             .get()
             .await
@@ -122,6 +124,7 @@ impl Database {
     /// server or the network gives up on it), every idle connection is suspect: all are dropped and the work is done once
     /// more on a new one. Both tries have to end by the deadline.
     pub async fn read<W: Read>(&self, work: &W, deadline: Instant) -> Result<W::Output, Error> {
+        let _wait = Wait::for_database();
         match self.read_once(work, deadline).await {
             Err(error) if error.is_dead_connection() => {
                 self.drop_idle_connections();
@@ -170,12 +173,25 @@ impl Connect for ConnectWithLogin {
     }
 }
 
+/// Begins a transaction that writes.
+pub async fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Error> {
+    let _wait = Wait::for_database();
+    Ok(connection.transaction().await?)
+}
+
+/// Commits a transaction.
+pub async fn commit(transaction: Transaction<'_>) -> Result<(), Error> {
+    let _wait = Wait::for_database();
+    Ok(transaction.commit().await?)
+}
+
 /// Runs a statement, prepared once a connection: one round trip when warm. `client` is a connection or a transaction.
 pub async fn query(
     client: &impl GenericClient,
     sql: &str,
     values: Values<'_>,
 ) -> Result<Vec<Row>, Error> {
+    let _wait = Wait::for_database();
     let statement = client.prepare_cached(sql).await?;
     Ok(client.query(&statement, values).await?)
 }
@@ -186,6 +202,7 @@ pub async fn query_opt(
     sql: &str,
     values: Values<'_>,
 ) -> Result<Option<Row>, Error> {
+    let _wait = Wait::for_database();
     let statement = client.prepare_cached(sql).await?;
     Ok(client.query_opt(&statement, values).await?)
 }
@@ -196,6 +213,7 @@ pub async fn query_one(
     sql: &str,
     values: Values<'_>,
 ) -> Result<Row, Error> {
+    let _wait = Wait::for_database();
     let statement = client.prepare_cached(sql).await?;
     Ok(client.query_one(&statement, values).await?)
 }
@@ -206,6 +224,7 @@ pub async fn execute(
     sql: &str,
     values: Values<'_>,
 ) -> Result<u64, Error> {
+    let _wait = Wait::for_database();
     let statement = client.prepare_cached(sql).await?;
     Ok(client.execute(&statement, values).await?)
 }
@@ -213,16 +232,18 @@ pub async fn execute(
 /// The server's address with this project's bounds and session settings put in.
 fn bounded(config: &DatabaseConfig) -> tokio_postgres::Config {
     let mut server = config.server.clone();
-    let session = format!(
-        "-c statement_timeout={}",
-        config.statement_timeout.as_millis()
-    );
-    let options = match server.get_options() {
-        Some(given) => format!("{session} {given}"),
-        None => session,
-    };
+    if !config.through_proxy {
+        let session = format!(
+            "-c statement_timeout={}",
+            config.statement_timeout.as_millis()
+        );
+        let options = match server.get_options() {
+            Some(given) => format!("{session} {given}"),
+            None => session,
+        };
+        server.options(options);
+    }
     server
-        .options(options)
         .application_name(&config.application_name)
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_user_timeout(SILENT_PEER_TIMEOUT);

@@ -40,6 +40,9 @@ pub enum Error {
     /// An answer or a message could not be written as JSON.
     #[error("JSON could not be written")]
     Json(#[from] serde_json::Error),
+    /// An operator asked for what is not there or cannot be done; the sentence says which.
+    #[error("{0}")]
+    Refused(String),
     /// Stored data contradict what the schema promises.
     #[error("stored data are inconsistent: {0}")]
     Inconsistent(String),
@@ -56,9 +59,11 @@ impl Error {
             | Self::RedisTimeout
             | Self::Queue(_) => true,
             Self::Database(error) => is_transport(error) || error.code().is_some_and(may_pass),
-            Self::Config(_) | Self::Certificates(_) | Self::Json(_) | Self::Inconsistent(_) => {
-                false
-            }
+            Self::Config(_)
+            | Self::Certificates(_)
+            | Self::Json(_)
+            | Self::Refused(_)
+            | Self::Inconsistent(_) => false,
         }
     }
 

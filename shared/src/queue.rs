@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
-use aws_sdk_sqs::types::MessageAttributeValue;
+use aws_sdk_sqs::types::{
+    MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+};
 
 use crate::config::QueueConfig;
 use crate::error::Error;
 use crate::refusal::Refusal;
+use crate::trace::{Context, TRACEPARENT};
 
 /// The longest that SQS delays a message at its sending.
 pub const LONGEST_SEND_DELAY: Duration = Duration::from_secs(900);
@@ -47,17 +50,28 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends a body verbatim to the dead-letter queue, with the reason beside it.
-    pub async fn send_dead_letter(&self, body: &str, refusal: &Refusal) -> Result<(), Error> {
-        self.client
+    /// Sends a body verbatim to the dead-letter queue, with the reason beside it, and what the message carried of a trace.
+    pub async fn send_dead_letter(
+        &self,
+        body: &str,
+        refusal: &Refusal,
+        trace: Context<'_>,
+    ) -> Result<(), Error> {
+        let mut letter = self
+            .client
             .send_message()
             .queue_url(&self.dead_letter_queue_url)
             .message_body(body)
             .message_attributes("reason", text(refusal.reason.code())?)
-            .message_attributes("detail", text(&carried(&refusal.detail))?)
-            .send()
-            .await
-            .map_err(failed)?;
+            .message_attributes("detail", text(&carried(&refusal.detail))?);
+        if let Some(traceparent) = trace.traceparent {
+            letter = letter.message_attributes(TRACEPARENT, text(traceparent)?);
+        }
+        if let Some(xray) = trace.xray {
+            let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+            letter = letter.message_system_attributes(name, system_text(xray)?);
+        }
+        letter.send().await.map_err(failed)?;
         Ok(())
     }
 
@@ -83,6 +97,14 @@ fn carried(sentence: &str) -> String {
 
 fn text(value: &str) -> Result<MessageAttributeValue, Error> {
     MessageAttributeValue::builder()
+        .data_type("String")
+        .string_value(value)
+        .build()
+        .map_err(|error| Error::Queue(error.into()))
+}
+
+fn system_text(value: &str) -> Result<MessageSystemAttributeValue, Error> {
+    MessageSystemAttributeValue::builder()
         .data_type("String")
         .string_value(value)
         .build()

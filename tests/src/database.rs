@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use local::servers::postgres::Role;
+use local::servers::postgres::{Role, SET_UP_DATABASE};
 use tokio_postgres::{Client, NoTls};
 
 use crate::stack::binary;
@@ -31,8 +31,17 @@ impl Database {
         Self::copy_of("template_sample").await
     }
 
+    /// Nothing at all, as before the first migration.
+    pub async fn blank() -> Self {
+        Self::create("template1").await
+    }
+
     async fn copy_of(template: &str) -> Self {
         prepare(template).await;
+        Self::create(template).await
+    }
+
+    async fn create(template: &str) -> Self {
         let name = unique_name("t");
         let admin = connect(&server_url()).await;
         admin
@@ -128,6 +137,10 @@ async fn build(admin: &Client, name: &str, template: &str, fill: impl AsyncFn(&s
     };
     run(format!("drop database if exists {unfinished} with (force)")).await;
     run(creation(&unfinished, template)).await;
+    let administrator = connect(&url_of(Role::Administrator, &unfinished)).await;
+    let set_up = administrator.batch_execute(SET_UP_DATABASE).await;
+    set_up.expect("the database is set up");
+    drop(administrator);
     fill(&url_of(Role::Migrator, &unfinished)).await;
     run(format!("alter database {unfinished} rename to {name}")).await;
 }

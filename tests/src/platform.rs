@@ -113,13 +113,27 @@ impl Process {
     /// The lines that the function has logged under a target.
     #[must_use]
     pub fn logged(&self, target: &str) -> Vec<Value> {
+        let mut lines = self.lines();
+        lines.retain(|line| line["target"] == target);
+        lines
+    }
+
+    /// The lines by which the function has told what it measured.
+    #[must_use]
+    pub fn told(&self) -> Vec<Value> {
+        let mut lines = self.lines();
+        lines.retain(|line| line.get("_aws").is_some());
+        lines
+    }
+
+    /// Everything that the function has logged.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(&self.log).expect("the log is there");
         let lines = text
             .lines()
             .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")));
-        lines
-            .filter(|line: &Value| line["target"] == target)
-            .collect()
+        lines.collect()
     }
 }
 

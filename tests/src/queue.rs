@@ -1,7 +1,10 @@
 //! A queue and a dead-letter queue for each test, deleted at the end.
 
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{
+    Message, MessageAttributeValue, MessageSystemAttributeName, MessageSystemAttributeNameForSends,
+    MessageSystemAttributeValue, QueueAttributeName,
+};
 use serde_json::Value;
 use shared::config::QueueConfig;
 use shared::queue::Queue;
@@ -119,13 +122,57 @@ async fn create(client: &aws_sdk_sqs::Client, name: &str) -> String {
 
 /// Sends a message as an upstream system would.
 pub async fn send(client: &aws_sdk_sqs::Client, queue_url: &str, message: &Value) {
-    let sent = client
+    send_traced(client, queue_url, message, None, None).await;
+}
+
+/// Sends a message to a queue as a dead letter with its reason, and with another attribute, which is not about its death.
+pub async fn send_dead_letter(
+    client: &aws_sdk_sqs::Client,
+    queue_url: &str,
+    message: &Value,
+    reason: &str,
+) {
+    let text = |value: &str| {
+        let attribute = MessageAttributeValue::builder().data_type("String");
+        let attribute = attribute.string_value(value).build();
+        attribute.expect("an attribute")
+    };
+    client
         .send_message()
         .queue_url(queue_url)
         .message_body(message.to_string())
+        .message_attributes("reason", text(reason))
+        .message_attributes("detail", text("it was not there"))
+        .message_attributes("sender", text("tests"))
         .send()
-        .await;
-    sent.expect("a message is sent");
+        .await
+        .expect("the message is sent");
+}
+
+/// As [`send`], with a trace in W3C's form, or in X-Ray's.
+pub async fn send_traced(
+    client: &aws_sdk_sqs::Client,
+    queue_url: &str,
+    message: &Value,
+    traceparent: Option<&str>,
+    xray: Option<&str>,
+) {
+    let mut sending = client
+        .send_message()
+        .queue_url(queue_url)
+        .message_body(message.to_string());
+    if let Some(traceparent) = traceparent {
+        let value = MessageAttributeValue::builder().data_type("String");
+        let value = value.string_value(traceparent).build();
+        sending = sending.message_attributes("traceparent", value.expect("an attribute"));
+    }
+    if let Some(xray) = xray {
+        let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+        let value = MessageSystemAttributeValue::builder().data_type("String");
+        let value = value.string_value(xray).build();
+        sending = sending.message_system_attributes(name, value.expect("an attribute"));
+    }
+    sending.send().await.expect("a message is sent");
 }
 
 /// Takes every message out of a queue.

@@ -16,6 +16,7 @@ use tokio_postgres::Client;
 
 use crate::contract::assert_matches_contract;
 use crate::database::connect;
+use crate::figures::Figures;
 use crate::queue;
 use crate::teardown::unique_name;
 
@@ -53,6 +54,11 @@ impl Stack {
 
     /// Starts a stack with further arguments to `local run`.
     pub async fn start_with(arguments: &[&str]) -> Self {
+        Self::start_shifted(arguments, 0).await
+    }
+
+    /// As [`Stack::start_with`], with a clock that is so many seconds ahead of that of the queue and the database.
+    pub async fn start_shifted(arguments: &[&str], clock_offset_seconds: i64) -> Self {
         let folder = std::env::temp_dir().join(unique_name("lp-reporting-stack"));
         std::fs::create_dir(&folder).expect("a folder is created");
         let log = std::fs::File::create(folder.join("log")).expect("a log is created");
@@ -60,6 +66,7 @@ impl Stack {
             .args(["run", "--size", "S", "--quiet", "--dir"])
             .arg(&folder)
             .args(arguments)
+            .env("CLOCK_OFFSET_SECONDS", clock_offset_seconds.to_string())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log is shared"))
             .stderr(log)
@@ -115,6 +122,12 @@ impl Stack {
         self.setting(name)
             .parse()
             .unwrap_or_else(|_| panic!("{name} is no number"))
+    }
+
+    /// Where the stack keeps its state: `target/local` of `make run`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A connection to the stack's database, as its owner.
@@ -207,9 +220,33 @@ impl Stack {
         }
     }
 
+    /// What the stack tells a monitor now.
+    pub async fn figures(&self) -> Figures {
+        let answer = self.http.get(self.setting("METRICS_URL")).send().await;
+        let answer = answer.expect("the stack answers");
+        assert!(answer.status().is_success(), "{answer:?}");
+        Figures::read(answer.text().await.expect("text"))
+    }
+
     /// Puts a message on the stack's queue.
     pub async fn send(&self, message: &Value) {
         queue::send(&self.queue, self.setting("QUEUE_URL"), message).await;
+    }
+
+    /// As [`Stack::send`], with a trace in W3C's form, or in X-Ray's.
+    pub async fn send_traced(
+        &self,
+        message: &Value,
+        traceparent: Option<&str>,
+        xray: Option<&str>,
+    ) {
+        let url = self.setting("QUEUE_URL");
+        queue::send_traced(&self.queue, url, message, traceparent, xray).await;
+    }
+
+    /// Puts a message among the stack's dead letters, as one that was refused for a reason.
+    pub async fn send_dead_letter(&self, message: &Value, reason: &str) {
+        queue::send_dead_letter(&self.queue, self.setting("DLQ_URL"), message, reason).await;
     }
 
     /// How many messages the queue holds that nobody has acknowledged, those being worked on included.

@@ -2,15 +2,15 @@
 //! What is recorded stays, and an LP is shown its own.
 
 use lambda_http::http::StatusCode;
+use local::servers::postgres::Role;
 use serde_json::{Value, json};
-use shared::refresh::work_the_night;
+use shared::operations::{Kept, keep_up};
 use tests::builders::{grant, insert_lp};
 use tests::database::{Database, enter};
 use tests::desk::Desk;
 use tests::http::{event, header, json_of, request};
 use tests::plan::Plan;
 use tests::platform::Process;
-use tests::queue;
 use tests::redis::Keyspace;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -269,7 +269,7 @@ async fn readers_add_to_the_log_and_nobody_changes_it_not_even_in_its_partitions
 }
 
 #[tokio::test]
-async fn the_night_makes_the_months_that_are_to_come() {
+async fn upkeep_makes_the_months_that_are_to_come() {
     let desk = Desk::empty().await;
     let months = "select count(*) from pg_inherits where inhparent = 'access_log'::regclass";
     desk.run(
@@ -279,12 +279,70 @@ async fn the_night_makes_the_months_that_are_to_come() {
     )
     .await;
     assert_eq!(desk.number(months).await, 3);
-    let shared::app::App {
-        db, cache, clock, ..
-    } = &desk.night;
-    let night = work_the_night(db, cache, &queue::nowhere().await, *clock).await;
-    night.expect("the night's work is done");
+    let kept = keep_up(&desk.night.db, None).await.expect("it is kept up");
+    assert_eq!(kept.partitions_made, 1);
     assert_eq!(desk.number(months).await, 4);
+}
+
+/// The three months before this one, with a look each.
+const PAST: &str = "
+    do $$
+    declare month timestamp;
+    begin
+        for month in select date_trunc('month', now() at time zone 'UTC') - make_interval(months => n) from generate_series(1, 3) n loop
+            execute format('create table %I partition of access_log for values from (%L) to (%L)',
+                           'access_log_' || to_char(month, 'YYYY_MM'), month at time zone 'UTC', (month + interval '1 month') at time zone 'UTC');
+            execute format('alter table %I enable row level security, force row level security', 'access_log_' || to_char(month, 'YYYY_MM'));
+            execute format('alter table %I owner to migrator', 'access_log_' || to_char(month, 'YYYY_MM'));
+            execute format('create policy owner_dumps on %I for select to migrator using (true)', 'access_log_' || to_char(month, 'YYYY_MM'));
+            insert into access_log (occurred_at, subject, lp_id, route, outcome, request_id)
+                values (month at time zone 'UTC' + interval '1 day', 'ada', 1, 'summary', 'allowed', to_char(month, 'YYYY_MM'));
+        end loop;
+    end $$";
+
+#[tokio::test]
+async fn upkeep_takes_old_months_out_of_the_log_and_leaves_them_to_their_owner() {
+    let desk = Desk::empty().await;
+    desk.run(PAST).await;
+    let name = "select 'access_log_' || to_char(date_trunc('month', now() at time zone 'UTC') - interval '3 months', 'YYYY_MM') as name";
+    let row = desk.client.query_one(name, &[]).await;
+    let oldest: String = row.expect("a name").get(0);
+    // A reader in the log keeps it from being changed, and is not kept from reading.
+    let reading = desk.database.connect().await;
+    let read = "begin; select from access_log";
+    reading.batch_execute(read).await.expect("it reads");
+    let kept = keep_up(&desk.night.db, Some(2))
+        .await
+        .expect("it is kept up");
+    assert!(kept.is_log_busy && kept.detached.is_empty(), "{kept:?}");
+    reading.batch_execute("commit").await.expect("it has read");
+    let kept = keep_up(&desk.night.db, Some(2))
+        .await
+        .expect("it is kept up");
+    let expected = Kept {
+        detached: vec![oldest.clone()],
+        ..Kept::default()
+    };
+    assert_eq!(kept, expected);
+    let left = "select count(*) from access_log";
+    assert_eq!(
+        desk.number(left).await,
+        2,
+        "the months within the retention"
+    );
+    let owner = desk.database.connect_as(Role::Migrator).await;
+    let its_own = format!("select subject from {oldest}");
+    let rows = owner.query(&its_own, &[]).await.expect("its owner reads");
+    assert_eq!(rows.len(), 1, "nothing is lost");
+    let reader = desk.database.connect_as_reader().await;
+    let refused = refusal(&reader, &its_own).await;
+    assert_eq!(refused, SqlState::INSUFFICIENT_PRIVILEGE);
+    let again = keep_up(&desk.night.db, None).await.expect("it is kept up");
+    assert_eq!(
+        again,
+        Kept::default(),
+        "two years are kept unless asked otherwise"
+    );
 }
 
 /// Looks of five months, the last of which is yet to come: at every LP ten a month, two at the same time. There are so many LPs that

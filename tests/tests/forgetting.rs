@@ -2,12 +2,9 @@
 //! and refuses recorders.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::Utc;
-use local::process::ProcessDirectory;
-use local::servers::Home;
 use local::servers::redis::{Redis, RedisCluster};
 use redis::Value;
 use serde_json::json;
@@ -18,7 +15,8 @@ use shared::ids::LpId;
 use tests::builders::kept_grant;
 use tests::office::Office;
 use tests::refusing_redis::{Reader, cluster_nodes, run};
-use tests::teardown::{finish, unique_name};
+use tests::teardown::unique_name;
+use tests::throwaway::Throwaway;
 
 const NONE: [usize; 0] = [];
 const HOLDINGS: TagSet = TagSet::of(&[Tag::Holdings]);
@@ -144,40 +142,6 @@ async fn a_note_makes_good_what_a_redis_that_refuses_writes_did_not_forget() {
     assert_eq!(office.deliver(&note, 2).await, NONE);
     for place in &places {
         assert!(!is_served(&cache, place).await);
-    }
-}
-
-/// A folder for servers of a test's own, which may be taken away.
-struct Throwaway {
-    home: Home,
-    processes: ProcessDirectory,
-    folder: PathBuf,
-}
-
-impl Throwaway {
-    fn create() -> Self {
-        let folder = std::env::temp_dir().join(unique_name("lp-reporting-redis"));
-        std::fs::create_dir(&folder).expect("a folder is created");
-        Self {
-            home: Home::open(&folder).expect("a home"),
-            processes: ProcessDirectory::open(&folder).expect("a folder for processes"),
-            folder,
-        }
-    }
-}
-
-impl Drop for Throwaway {
-    fn drop(&mut self) {
-        let (home, processes, folder) = (
-            self.home.clone(),
-            self.processes.clone(),
-            self.folder.clone(),
-        );
-        finish("a throwaway server", async move {
-            processes.end_leftovers().await?;
-            home.remove()?;
-            Ok(std::fs::remove_dir_all(folder)?)
-        });
     }
 }
 

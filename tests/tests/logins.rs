@@ -5,13 +5,14 @@ use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::Utc;
-use shared::cache::{Cache, Finding, ReportName};
+use shared::cache::{Cache, Closure, Finding, ReportName, Tag, TagSet};
 use shared::config::{DatabaseConfig, Environment, RedisConfig};
 use shared::db::Database;
 use shared::grant::Funds;
 use shared::iam::Login;
 use shared::ids::LpId;
-use tests::database;
+use tests::builders::kept_grant;
+use tests::database::{self, project};
 use tests::teardown::{finish, unique_name};
 use tokio_postgres::Client;
 
@@ -143,6 +144,25 @@ async fn without_iam_the_same_role_is_refused() {
     assert!(refused.contains("password"), "{refused}");
 }
 
+/// RDS Proxy refuses what a session begins with, so there nothing is sent.
+#[tokio::test]
+async fn only_without_a_proxy_a_session_begins_with_its_settings() {
+    let url = variable("DATABASE_URL");
+    for (through_proxy, expected) in [("false", "1234ms"), ("true", "0")] {
+        let variables = [
+            ("DATABASE_URL", url.as_str()),
+            ("DATABASE_STATEMENT_TIMEOUT_MS", "1234"),
+            ("DATABASE_PROXY", through_proxy),
+        ];
+        let config = DatabaseConfig::read(&Environment::of(&variables));
+        let database = Database::new(&config.expect("it is usable")).expect("a pool");
+        let connection = database.connection().await.expect("it connects");
+        let row = connection.query_one("show statement_timeout", &[]).await;
+        let timeout: String = row.expect("the database answers").get(0);
+        assert_eq!(timeout, expected, "through a proxy: {through_proxy}");
+    }
+}
+
 /// A user of Redis that logs in with tokens. Nothing but its own keys is open to it.
 struct User {
     name: String,
@@ -156,12 +176,17 @@ impl User {
     }
 
     async fn set_password(&self, password: &str) {
+        let keys = format!("~{}*", self.name);
+        self.set(password, &["on", &keys, "+@all"]).await;
+    }
+
+    /// Sets what it logs in with, and what it may.
+    async fn set(&self, password: &str, rules: &[&str]) {
         let mut command = redis::cmd("acl");
-        command.arg("setuser").arg(&self.name).arg("on");
-        command.arg("resetpass").arg(format!(">{password}"));
-        command.arg(format!("~{}*", self.name)).arg("+@all");
+        command.arg("setuser").arg(&self.name).arg("resetpass");
+        command.arg(format!(">{password}")).arg(rules);
         let set = administer(command).await;
-        set.expect("the password is set");
+        set.expect("the user is set");
     }
 
     /// Ends its connections, as the service does after twelve hours.
@@ -248,4 +273,71 @@ async fn a_connection_that_the_cache_ends_is_followed_by_one_with_a_new_token() 
     user.set_password(&token(config.iam.as_ref())).await;
     user.cut_off().await;
     assert!(is_reached(&cache).await);
+}
+
+/// What the template's user of the cache may, as Redis takes it.
+fn rules_of_the_template() -> Vec<String> {
+    let text = std::fs::read_to_string(project().join("infra/template.yaml"));
+    let template: serde_norway::Value =
+        serde_norway::from_str(&text.expect("the template is there")).expect("it is YAML");
+    let rules = &template["Resources"]["CacheUser"]["Properties"]["AccessString"];
+    let rules = rules.as_str().expect("rules").split(' ');
+    rules.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_templates_user_may_what_functions_ask_of_the_cache_and_not_administer_it() {
+    let user = User::new();
+    let config = user.config();
+    let rules = rules_of_the_template();
+    let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+    let password = token(config.iam.as_ref());
+    user.set(&password, &rules).await;
+    let cache = cache(&config);
+    let lp_id = LpId::try_from(42).expect("an id");
+    let place = cache.place(ReportName::Summary, lp_id, "", "ada", Utc::now());
+    let grant = kept_grant(Duration::from_secs(60));
+    cache.keep_grant(&place, &grant).await;
+    let Finding::Absent { turn } = cache.find(&place, &Funds::All, Some).await else {
+        panic!("the grant is not kept");
+    };
+    cache.settle(&place, turn, Some(b"one")).await;
+    let found = cache.find(&place, &Funds::All, Some).await;
+    assert!(matches!(found, Finding::Answer { answer } if answer == b"one"));
+    let closure = Closure::new([(lp_id, TagSet::of(&[Tag::Ledger]))]);
+    cache.close(&closure).await.expect("it may close");
+    cache.open(&closure).await.expect("it may open");
+    let forgotten = cache.forget_grant(lp_id, "ada").await;
+    forgotten.expect("it may take a grant back");
+    for words in [
+        &["flushall"][..],
+        &["config", "get", "*"],
+        &["acl", "list"],
+        &["keys", "*"],
+    ] {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        let refused = run_as(&user.name, &password, command).await;
+        let refused = refused.expect_err("it may not administer");
+        assert_eq!(refused.code(), Some("NOPERM"), "{words:?}");
+    }
+    // The functions' client asks a cluster for its nodes; this server is none, and says so.
+    let mut command = redis::cmd("cluster");
+    command.arg("slots");
+    let answered = run_as(&user.name, &password, command).await;
+    let answered = answered.expect_err("it is no cluster");
+    assert_ne!(answered.code(), Some("NOPERM"), "{answered}");
+}
+
+async fn run_as(user: &str, password: &str, command: redis::Cmd) -> redis::RedisResult<()> {
+    use redis::IntoConnectionInfo;
+    let server = variable("REDIS_URL").into_connection_info()?;
+    let login = server
+        .redis_settings()
+        .clone()
+        .set_username(user)
+        .set_password(password);
+    let client = redis::Client::open(server.set_redis_settings(login))?;
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    command.exec_async(&mut connection).await
 }

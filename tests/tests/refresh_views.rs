@@ -1,5 +1,6 @@
 //! The views: what a refresh sees and clears, and that they say what their definitions say.
 
+use shared::operations::keep_up;
 use shared::refresh::{Cause, Refreshed, count_drift, refresh_views, work_the_night};
 use tests::builders::{World, nav_message};
 use tests::desk::Desk;
@@ -217,19 +218,17 @@ async fn the_night_reports_drift_and_ends_it() {
 }
 
 #[tokio::test]
-async fn the_night_forgets_refreshes_of_last_quarter() {
-    let (desk, queues) = (Desk::empty().await, Queues::create().await);
+async fn upkeep_forgets_refreshes_of_last_quarter() {
+    let desk = Desk::empty().await;
     desk.client
         .batch_execute("insert into view_refreshes (cause, started_at, error) values
                         ('activity', clock_timestamp() - interval '91 days', 'old'), ('activity', clock_timestamp() - interval '89 days', 'recent')")
         .await
         .expect("there is a history");
-    let queue = queues.sender().await;
-    work_the_night(&desk.night.db, &desk.night.cache, &queue, desk.night.clock)
-        .await
-        .expect("the night passes");
-    let left = "select coalesce(error, cause) from view_refreshes order by refresh_id";
-    assert_eq!(desk.rows(left).await, ["(recent)", "(nightly)"]);
+    let kept = keep_up(&desk.night.db, None).await.expect("it is kept up");
+    assert_eq!(kept.refreshes_forgotten, 1);
+    let left = "select error from view_refreshes";
+    assert_eq!(desk.rows(left).await, ["(recent)"]);
 }
 
 #[tokio::test]

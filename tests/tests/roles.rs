@@ -159,8 +159,12 @@ async fn the_only_ways_to_the_owners_rights_are_few_and_have_a_fixed_path() {
         "reader: enter_lp_scope with search_path=pg_catalog, public, pg_temp",
         "reader: fund_lp_summary_in_scope_at with search_path=pg_catalog, public, pg_temp",
         "recorder: refresh_views with search_path=public, pg_temp",
+        "refresher: analyze_relation with search_path=pg_catalog, public, pg_temp",
         "refresher: create_access_log_partitions with search_path=pg_catalog, public, pg_temp",
+        "refresher: detach_access_log_partitions with search_path=pg_catalog, public, pg_temp",
+        "refresher: index_bloat_percent with search_path=pg_catalog, public, pg_temp",
         "refresher: refresh_views with search_path=public, pg_temp",
+        "refresher: slow_statements with search_path=pg_catalog, public, pg_temp",
     ];
     assert_eq!(texts(&client, doors).await, expected);
     let without_path = "select p.proname::text from pg_proc p
@@ -191,6 +195,10 @@ async fn the_grants_refuse_what_a_role_is_not_for() {
         "drop materialized view lp_dashboard_summary cascade",
         "refresh materialized view lp_dashboard_summary",
         "select create_missing_views()",
+        "select extension_schema('pgstattuple')",
+        "select from monitoring.pg_stat_statements",
+        "select monitoring.pgstatindex('lp_access_subject_idx')",
+        "reindex index lp_access_subject_idx",
         "create table mine (id int)",
         "set role migrator",
         "set session_replication_role = replica",

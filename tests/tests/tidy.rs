@@ -142,7 +142,8 @@ fn every_dependency_has_its_reason_and_every_reason_its_dependency() {
     let folders = functions()
         .into_iter()
         .map(|name| format!("functions/{name}"));
-    let folders = folders.chain(["shared", "local", "bench", "tests", "."].map(str::to_owned));
+    let folders =
+        folders.chain(["shared", "ops", "local", "bench", "tests", "."].map(str::to_owned));
     let named: BTreeSet<String> = folders
         .flat_map(|folder| dependencies(&read(&project().join(folder).join("Cargo.toml"))))
         .collect();
@@ -154,62 +155,6 @@ fn every_dependency_has_its_reason_and_every_reason_its_dependency() {
     assert_eq!(named, explained);
 }
 
-/// A function that the platform cuts off answers nothing; one that gives up on the database first still tells its client to retry.
-#[test]
-fn reports_give_up_on_the_database_before_the_platform_gives_up_on_them() {
-    let globals = &yaml("infra/template.yaml")["Globals"]["Function"];
-    let limit_ms = globals["Timeout"].as_u64().expect("seconds") * 1000;
-    let statement = &globals["Environment"]["Variables"]["DATABASE_STATEMENT_TIMEOUT_MS"];
-    let statement_ms: u64 = statement.as_str().expect("text").parse().expect("a number");
-    // Beside the statement: the network, looks into the cache before and after, and the access log after the answer.
-    assert!(
-        statement_ms + 800 <= limit_ms,
-        "{statement_ms} of {limit_ms} ms"
-    );
-}
-
-/// IAM lets a function in as one role of the database, and the name of its URL's parameter says which. All but the migration
-/// look into the cache.
-#[test]
-fn every_function_may_log_in_as_the_role_of_its_database_url_and_no_other() {
-    let template = yaml("infra/template.yaml");
-    let globals = &template["Globals"]["Function"]["Environment"]["Variables"];
-    for (id, resource) in template["Resources"].as_mapping().expect("resources") {
-        if resource["Type"].as_str() != Some("AWS::Serverless::Function") {
-            continue;
-        }
-        let own = &resource["Properties"]["Environment"]["Variables"];
-        let url = own.get("DATABASE_URL").unwrap_or(&globals["DATABASE_URL"]);
-        let parameter = url["Ref"].as_str().expect("a parameter");
-        let role = parameter.strip_suffix("DatabaseUrl").expect("a role's URL");
-        let mut expected = vec![format!("LogInAs{role}")];
-        if id.as_str() != Some("MigrateFunction") {
-            expected.push("UseCache".to_owned());
-        }
-        let policies = resource["Properties"]["Policies"].as_sequence();
-        let granted = policies.into_iter().flatten();
-        let granted: Vec<&str> = granted
-            .filter_map(|policy| policy["Ref"].as_str())
-            .collect();
-        assert_eq!(granted, expected, "{id:?}");
-        let policy = &template["Resources"][format!("LogInAs{role}")]["Properties"];
-        let user = &policy["PolicyDocument"]["Statement"]["Resource"]["Fn::Sub"];
-        let user = user.as_str().expect("a user of the database");
-        assert!(
-            user.ends_with(&format!("/{}", role.to_lowercase())),
-            "{user}"
-        );
-        let pattern = &template["Parameters"][parameter]["AllowedPattern"];
-        let prefix = format!("^postgres://{}@", role.to_lowercase());
-        assert!(
-            pattern
-                .as_str()
-                .is_some_and(|pattern| pattern.starts_with(&prefix)),
-            "{parameter}"
-        );
-    }
-}
-
 /// The floors of the common crate, from the ground up: a module uses only what stands on a lower one.
 const FLOORS: [&[&str]; 11] = [
     &["iam"],
@@ -218,8 +163,10 @@ const FLOORS: [&[&str]; 11] = [
         "config",
         "finance",
         "ids",
+        "metrics",
         "refusal",
         "telemetry",
+        "trace",
     ],
     &["grant"],
     &["error"],
@@ -228,7 +175,7 @@ const FLOORS: [&[&str]; 11] = [
     &["app"],
     &["ledger", "answer"],
     &["reports", "refresh", "entitlements"],
-    &["batch"],
+    &["batch", "operations"],
     &["lib"],
 ];
 

@@ -7,22 +7,31 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde::Serialize;
 use serde_json::Value;
 use shared::config::{ConfigError, DatabaseConfig, Environment};
-use shared::iam::Login;
+use shared::metrics::{FUNCTION, Metrics, Wait, measure_waits};
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
-use sqlx::{ConnectOptions, Connection, SqlSafeStr};
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, SqlSafeStr};
+
+mod administration;
+mod deployment;
+mod door;
+
+use administration::Administration;
+use deployment::Request;
+use door::Door;
 
 /// Each migration's name (`001_name`) and text, in order.
 const MIGRATIONS: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
 /// The database to migrate.
 pub struct Target {
-    server: PgConnectOptions,
-    login: Option<Login>,
+    owner: Door,
+    /// There where the server's administrator lets the function in.
+    administration: Option<Administration>,
 }
 
 /// The answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Done {
     /// The migrations that this invocation applied; none when the schema was up to date.
     pub applied: Vec<String>,
@@ -30,52 +39,57 @@ pub struct Done {
 
 impl Target {
     /// Reads the environment of the process and fails, naming the variable, when it is not usable.
-    pub fn from_env() -> Result<Self, Error> {
-        Self::read(
-            &Environment::of_process(),
-            std::env::var("DATABASE_URL").ok(),
-        )
-    }
-
-    /// The functions' configuration decides whether there is TLS and whom to trust, and so it does here.
-    fn read(environment: &Environment, url: Option<String>) -> Result<Self, Error> {
-        let config = DatabaseConfig::read(environment)?;
-        let variable = "DATABASE_URL";
-        let url = url.ok_or(ConfigError::Missing { variable })?;
-        let mut options: PgConnectOptions = url.parse().map_err(|_| ConfigError::Malformed {
-            variable,
-            detail: "is not a Postgres connection URL",
-        })?;
-        options = options.ssl_mode(if config.requires_tls() {
-            PgSslMode::VerifyFull
-        } else {
-            PgSslMode::Disable
-        });
-        if let Some(file) = &config.ca_file {
-            options = options.ssl_root_cert(file);
-        }
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let environment = Environment::of_process();
+        let owner = Door::new(&DatabaseConfig::read(&environment)?, "DATABASE_URL")?;
+        let administrator = DatabaseConfig::read_administrator(&environment)?
+            .map(|config| Door::new(&config, "ADMINISTRATOR_DATABASE_URL"))
+            .transpose()?;
+        let administration = administrator.map(|door| Administration::new(door, &owner));
         Ok(Self {
-            server: options,
-            login: config.iam,
+            owner,
+            administration,
         })
     }
 
-    /// Connects; with IAM, with a token made now.
-    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        match &self.login {
-            Some(login) => self.server.clone().password(&login.token()).connect().await,
-            None => self.server.connect().await,
+    /// Applies what is not applied yet.
+    async fn migrate(&self) -> Result<Done, Error> {
+        let (done, waits) = measure_waits(self.apply()).await;
+        Metrics::new()
+            .dimension(FUNCTION, env!("CARGO_PKG_NAME"))
+            .waits(waits)
+            .write();
+        let done = done?;
+        tracing::info!(applied = ?done.applied, "the schema is up to date");
+        Ok(done)
+    }
+
+    async fn apply(&self) -> Result<Done, Error> {
+        let _wait = Wait::for_database();
+        if let Some(administration) = &self.administration {
+            administration.prepare().await?;
         }
+        let mut connection = self.owner.connect().await?;
+        let applied = migrate(&mut connection).await?;
+        connection.close().await?;
+        if let Some(administration) = &self.administration {
+            administration.admit_roles().await?;
+        }
+        Ok(Done { applied })
     }
 }
 
-/// Applies what is not applied yet, whatever the event says.
-pub async fn handle(target: &Target, _event: LambdaEvent<Value>) -> Result<Done, Error> {
-    let mut connection = target.connect().await?;
-    let applied = migrate(&mut connection).await?;
-    connection.close().await?;
-    tracing::info!(?applied, "the schema is up to date");
-    Ok(Done { applied })
+/// Applies what is not applied yet, whatever the event says; a deployment's event is answered as CloudFormation asks, too.
+pub async fn handle(target: &Target, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    match Request::read(&event.payload)? {
+        None => Ok(serde_json::to_value(target.migrate().await?)?),
+        Some(request) => {
+            let deadline = event.context.deadline();
+            Ok(serde_json::to_value(
+                deployment::answer(target, &request, deadline).await?,
+            )?)
+        }
+    }
 }
 
 async fn migrate(connection: &mut PgConnection) -> Result<Vec<String>, Error> {
@@ -83,7 +97,9 @@ async fn migrate(connection: &mut PgConnection) -> Result<Vec<String>, Error> {
         .iter()
         .map(|&(name, sql)| parse(name, sql))
         .collect::<Result<Vec<_>, _>>()?;
-    let migrator = Migrator::with_migrations(migrations);
+    let mut migrator = Migrator::with_migrations(migrations);
+    // A deployment that is rolled back finds the newer schema that it leaves: migrations go one way, and former code runs on it.
+    migrator.set_ignore_missing(true);
     let before = applied(connection, &migrator).await?;
     migrator.run_direct(None, connection, false).await?;
     let is_new =

@@ -1,150 +1,148 @@
-//! The night's work, and the rebuilding of everything derived when it is asked for.
+//! The night's work, and everything else that operators have done by schedule or by hand: a task an event.
 
 use std::time::{Duration, Instant};
 
-use chrono::NaiveDate;
-use lambda_runtime::{Error, LambdaEvent};
+use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use serde_json::Value;
 use shared::app::App;
-use shared::config::{Environment, QueueConfig};
-use shared::ledger::LpRange;
+use shared::config::{DatabaseConfig, Environment, QueueConfig};
+use shared::db::Database;
+use shared::error::Error;
+use shared::metrics::measure_waits;
+use shared::operations::{
+    Asked, Explained, Reindexed, Which, analyze, explain, find, forget, keep_up, measure_bloat,
+    refresh_history, reindex, slow_statements,
+};
 use shared::queue::Queue;
-use shared::refresh::{Night, Rebuilt, Scope, hand_on, rebuild, work_the_night};
+use shared::refresh::{Extent, Verified, measure, verify};
 
+mod night;
+mod payload;
 mod task;
 
+use night::{Done, Worker};
 use task::Task;
 
-/// How long a rebuild of everything goes on by itself before the queue gets the rest: the platform allows fifteen minutes, and
-/// the night's own work comes after it.
-const LONGEST_REBUILD: Duration = Duration::from_secs(8 * 60);
-/// How long a range is rebuilt, after which nothing else comes.
-const LONGEST_RANGE: Duration = Duration::from_secs(12 * 60);
+/// How long a task goes on that leaves its rest to whoever asks again: the platform allows fifteen minutes.
+const LONGEST: Duration = Duration::from_secs(12 * 60);
 
-/// What the function holds between two nights.
+/// What the function holds between two events.
 pub struct Nightly {
     app: App,
     queue: Queue,
-}
-
-/// What was done.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Done {
-    rebuilt_lps: usize,
-    rebuilt_funds: usize,
-    /// The first LP of a range that time was too short for: whoever asked for the range asks again from there.
-    rest_from_lp_id: Option<i64>,
-    /// Into how many messages the rest of a rebuild of everything went.
-    handed_on: usize,
-    settled_lps: usize,
-    settled_funds: usize,
-    failed_lps: usize,
-    failed_funds: usize,
-    drift_rows: i64,
-    marks_cleared: i64,
-    /// The day that the views stand for; null when only a range of LPs was asked for.
-    as_of: Option<NaiveDate>,
+    /// The database as its owner reaches it; connected to by the one task that needs it.
+    owner: Option<DatabaseConfig>,
+    /// As the functions that answer reach it; likewise.
+    reader: Option<DatabaseConfig>,
 }
 
 impl Nightly {
     /// Reads the environment of the process and fails, naming the variable, when it is not usable.
-    pub async fn from_env() -> Result<Self, shared::error::Error> {
-        let queue = QueueConfig::read(&Environment::of_process())?;
+    pub async fn from_env() -> Result<Self, Error> {
+        let environment = Environment::of_process();
         Ok(Self {
-            app: App::from_env()?,
-            queue: Queue::new(&queue).await,
+            queue: Queue::new(&QueueConfig::read(&environment)?).await,
+            owner: DatabaseConfig::read_owner(&environment)?,
+            reader: DatabaseConfig::read_reader(&environment)?,
+            app: App::from_environment(&environment)?,
         })
     }
 
-    async fn work(&self, task: Task) -> Result<Done, shared::error::Error> {
-        let mut done = Done::default();
+    async fn work(&self, task: Task) -> Result<Value, Error> {
+        let db = &self.app.db;
+        let worker = Worker {
+            app: &self.app,
+            queue: &self.queue,
+        };
         match task {
-            Task::Refresh => self.work_the_night(&mut done).await?,
-            Task::Rebuild => {
-                let rest = self.rebuild(&mut done, Scope::All, LONGEST_REBUILD).await?;
-                if let Some(rest) = rest {
-                    done.handed_on = hand_on(&self.app.db, &self.queue, rest).await?;
-                }
-                self.work_the_night(&mut done).await?;
+            Task::Refresh => finish(worker.refresh().await?),
+            Task::Rebuild => finish(worker.rebuild_all().await?),
+            Task::RebuildFunds => finish(worker.rebuild_funds().await?),
+            Task::RebuildPart(scope, None) => finish(worker.rebuild_part(scope, LONGEST).await?),
+            // Whoever asks for so little goes on with the rest, and sees by himself what could not be computed.
+            Task::RebuildPart(scope, Some(seconds)) => {
+                json(worker.rebuild_part(scope, longest(Some(seconds))).await?)
             }
-            Task::RebuildFunds => {
-                self.rebuild(&mut done, Scope::Funds, LONGEST_REBUILD)
-                    .await?;
-                self.work_the_night(&mut done).await?;
+            Task::Measure => json(measure(db).await?),
+            Task::Verify(extent, seconds) => json(self.verify(extent, longest(seconds)).await?),
+            Task::Analyze => json(analyze(db, Instant::now() + LONGEST).await?),
+            Task::Reindex(which) => json(self.reindex(which).await?),
+            Task::Bloat => {
+                let bloat = measure_bloat(db, Instant::now() + LONGEST).await?;
+                bloat.write_metrics();
+                json(bloat)
             }
-            Task::RebuildLps(range) => {
-                let rest = self
-                    .rebuild(&mut done, Scope::Lps(range), LONGEST_RANGE)
-                    .await?;
-                done.rest_from_lp_id = rest.map(|rest| rest.from_lp_id);
+            Task::SlowQueries(most) => json(slow_statements(db, most.into()).await?),
+            Task::Forget(lp_id) => {
+                let forgotten = forget(db, &self.app.cache, &self.queue, lp_id).await?;
+                json(forgotten.ok_or_else(|| Error::Refused(format!("there is no LP {lp_id}")))?)
             }
+            Task::Upkeep(keep_months) => json(keep_up(db, keep_months.map(i32::from)).await?),
+            Task::Find(wanted) => json(find(db, &wanted).await?),
+            Task::Explain(asked) => json(self.explain(&asked).await?),
+            Task::RefreshHistory(most) => json(refresh_history(db, most.into()).await?),
         }
-        Ok(done)
     }
 
-    /// Rebuilds for so long, and returns what is left.
-    async fn rebuild(
-        &self,
-        done: &mut Done,
-        scope: Scope,
-        longest: Duration,
-    ) -> Result<Option<LpRange>, shared::error::Error> {
-        let App { db, cache, .. } = &self.app;
-        let until = Instant::now() + longest;
-        let rebuilt = rebuild(db, cache, &self.queue, scope, until).await?;
-        let Rebuilt { settled, rest } = rebuilt.unwrap_or_default();
-        done.rebuilt_lps = settled.lps;
-        done.rebuilt_funds = settled.funds;
-        done.failed_lps = settled.failed_lps.len();
-        done.failed_funds = settled.failed_funds.len();
-        Ok(rest)
+    async fn verify(&self, extent: Extent, longest: Duration) -> Result<Verified, Error> {
+        let App { db, clock, .. } = &self.app;
+        let verified = verify(db, *clock, extent, Instant::now() + longest).await?;
+        verified.ok_or_else(|| Error::Refused("there is no such LP".into()))
     }
 
-    async fn work_the_night(&self, done: &mut Done) -> Result<(), shared::error::Error> {
-        let App {
-            db, cache, clock, ..
-        } = &self.app;
-        let Night {
-            settled,
-            drift_rows,
-            refreshed,
-        } = work_the_night(db, cache, &self.queue, *clock).await?;
-        done.settled_lps = settled.lps;
-        done.settled_funds = settled.funds;
-        // What a rebuild could not compute may not be owed, and what it left owed was tried again.
-        done.failed_lps = done.failed_lps.max(settled.failed_lps.len());
-        done.failed_funds = done.failed_funds.max(settled.failed_funds.len());
-        done.drift_rows = drift_rows;
-        done.marks_cleared = refreshed.marks_cleared;
-        done.as_of = Some(refreshed.as_of);
-        Ok(())
+    async fn reindex(&self, which: Which) -> Result<Reindexed, Error> {
+        let owner = connect_as(self.owner.as_ref(), "OWNER_DATABASE_URL")?;
+        reindex(&self.app.db, &owner, which, Instant::now() + LONGEST).await
+    }
+
+    async fn explain(&self, asked: &Asked) -> Result<Explained, Error> {
+        let reader = connect_as(self.reader.as_ref(), "READER_DATABASE_URL")?;
+        explain(&reader, self.app.clock.now().date_naive(), asked).await
     }
 }
 
-/// Does what the event asks for: `{"task": …}`, bare or as the detail of an event of the schedule. It fails at the end, all
-/// else done, when an LP or a fund could not be computed: somebody has to look at it.
-pub async fn handle(nightly: &Nightly, event: LambdaEvent<Value>) -> Result<Done, Error> {
-    let done = match nightly.work(task::read(&event.payload)?).await {
-        Ok(done) => done,
-        Err(error) => {
-            tracing::error!(error = %error.chain(), "the night's work failed");
-            return Err(error.into());
-        }
-    };
-    tracing::info!(?done, "the night's work is done");
-    if done.failed_lps + done.failed_funds > 0 {
-        let Done {
-            failed_lps,
-            failed_funds,
-            ..
-        } = done;
-        let failure = format!(
-            "{failed_lps} LPs and {failed_funds} funds could not be computed; the log names them"
-        );
-        tracing::error!(failure, "the night's work is not complete");
-        return Err(failure.into());
+/// A pool of its own, which ends with the task.
+fn connect_as(config: Option<&DatabaseConfig>, variable: &str) -> Result<Database, Error> {
+    let config = config
+        .ok_or_else(|| Error::Refused(format!("this task needs {variable}, which is not set")))?;
+    Database::new(config)
+}
+
+fn longest(seconds: Option<u64>) -> Duration {
+    seconds.map_or(LONGEST, Duration::from_secs)
+}
+
+fn json(done: impl Serialize) -> Result<Value, Error> {
+    Ok(serde_json::to_value(done)?)
+}
+
+/// It fails at the end, all else done, when an LP or a fund could not be computed: somebody has to look at it.
+fn finish(done: Done) -> Result<Value, Error> {
+    tracing::info!(?done, "what could be computed is");
+    match done.failure() {
+        Some(failure) => Err(Error::Inconsistent(failure)),
+        None => json(done),
     }
-    Ok(done)
+}
+
+/// Does what the event asks for: `{"task": …}`, bare or as the detail of an event of the schedule.
+pub async fn handle(
+    nightly: &Nightly,
+    event: LambdaEvent<Value>,
+) -> Result<Value, lambda_runtime::Error> {
+    let task = task::read(&event.payload)?;
+    let (outcome, waits) = measure_waits(nightly.work(task)).await;
+    nightly.app.measured(env!("CARGO_PKG_NAME"), waits).write();
+    match outcome {
+        Ok(answer) => {
+            tracing::info!("the task is done");
+            Ok(answer)
+        }
+        Err(error) => {
+            tracing::error!(error = %error.chain(), "the task failed");
+            // Whoever asked is told as much as the log.
+            Err(error.chain().to_string().into())
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod answer;
 mod event;
 pub mod routes;
 pub mod tokens;
+mod trace;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::host::{Invoke, InvokeError, request_id};
+use crate::metrics::GatewayCounts;
 use routes::Routes;
 use tokens::Authorizer;
 
@@ -43,6 +45,8 @@ pub struct Gateway<Functions> {
     pub authorizer: Authorizer,
     /// Where the functions run.
     pub functions: Arc<Functions>,
+    /// How many answers there were.
+    pub counts: Arc<GatewayCounts>,
 }
 
 impl<Functions: Invoke + 'static> Gateway<Functions> {
@@ -63,7 +67,7 @@ impl<Functions: Invoke + 'static> Gateway<Functions> {
     }
 
     async fn answer(&self, request: Request, source: SocketAddr, request_id: &str) -> Response {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let Some(matched) = self.routes.find(parts.method.as_str(), parts.uri.path()) else {
             return refusal(StatusCode::NOT_FOUND, "Not Found");
         };
@@ -83,6 +87,7 @@ impl<Functions: Invoke + 'static> Gateway<Functions> {
         let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT_BYTES).await else {
             return refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
         };
+        let trace = trace::ensure(&mut parts.headers);
         let received = event::Received {
             matched: &matched,
             claims: &claims,
@@ -90,14 +95,13 @@ impl<Functions: Invoke + 'static> Gateway<Functions> {
             source: source.ip(),
             at: Utc::now(),
         };
-        self.invoke(matched.function, event::build(&parts, &body, &received))
-            .await
+        let event = event::build(&parts, &body, &received);
+        self.invoke(matched.function, event, trace).await
     }
 
-    async fn invoke(&self, function: &str, event: Value) -> Response {
-        let invocation = self
-            .functions
-            .invoke(function, Bytes::from(event.to_string()));
+    async fn invoke(&self, function: &str, event: Value, trace: String) -> Response {
+        let event = Bytes::from(event.to_string());
+        let invocation = self.functions.invoke_traced(function, event, Some(trace));
         match timeout(INTEGRATION_LIMIT, invocation).await {
             Ok(Ok(payload)) => answer::build(&payload).unwrap_or_else(|_| {
                 refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
@@ -119,6 +123,7 @@ async fn handle<Functions: Invoke + 'static>(
 ) -> Response {
     let request_id = request_id();
     let mut response = gateway.answer(request, source, &request_id).await;
+    gateway.counts.add(response.status());
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response
             .headers_mut()

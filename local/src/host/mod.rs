@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use axum::body::Bytes;
+use chrono::Utc;
 use rand::Rng;
 use serde::Serialize;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -64,18 +65,30 @@ pub enum InvokeError {
 
 /// Whoever can run a function: the host, or a stand-in in tests.
 pub trait Invoke: Send + Sync {
-    /// Runs a function once and returns its answer.
+    /// Runs a function once and returns its answer. The function is told the trace that it belongs to, in X-Ray's form, or one of
+    /// its own.
+    fn invoke_traced(
+        &self,
+        function: &str,
+        payload: Bytes,
+        trace: Option<String>,
+    ) -> impl Future<Output = Result<Bytes, InvokeError>> + Send;
+
+    /// As [`Invoke::invoke_traced`], where no trace has begun yet.
     fn invoke(
         &self,
         function: &str,
         payload: Bytes,
-    ) -> impl Future<Output = Result<Bytes, InvokeError>> + Send;
+    ) -> impl Future<Output = Result<Bytes, InvokeError>> + Send {
+        self.invoke_traced(function, payload, None)
+    }
 }
 
 /// One invocation on its way to an instance.
 #[derive(Debug)]
 struct Invocation {
     request_id: String,
+    trace: String,
     payload: Bytes,
     /// Told when an instance took it; closed when the caller has given up before.
     taken: oneshot::Sender<Instant>,
@@ -111,12 +124,17 @@ impl Function {
         })
     }
 
-    async fn invoke(&self, payload: Bytes) -> Result<(Bytes, Duration), InvokeError> {
+    async fn invoke(
+        &self,
+        payload: Bytes,
+        trace: Option<String>,
+    ) -> Result<(Bytes, Duration), InvokeError> {
         let no_instance = || InvokeError::NoInstance(self.spec.name.clone());
         let (taken, was_taken) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
         let invocation = Invocation {
             request_id: request_id(),
+            trace: trace.unwrap_or_else(trace_root),
             payload,
             taken,
             answer,
@@ -241,17 +259,38 @@ impl Host {
         function: &str,
         payload: Bytes,
     ) -> Result<(Bytes, Duration), InvokeError> {
+        self.run(function, payload, None).await
+    }
+
+    async fn run(
+        &self,
+        function: &str,
+        payload: Bytes,
+        trace: Option<String>,
+    ) -> Result<(Bytes, Duration), InvokeError> {
         match self.functions.get(function) {
-            Some(function) => function.invoke(payload).await,
+            Some(function) => function.invoke(payload, trace).await,
             None => Err(InvokeError::UnknownFunction(function.to_owned())),
         }
     }
 }
 
 impl Invoke for Host {
-    async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, InvokeError> {
-        Ok(self.invoke_timed(function, payload).await?.0)
+    async fn invoke_traced(
+        &self,
+        function: &str,
+        payload: Bytes,
+        trace: Option<String>,
+    ) -> Result<Bytes, InvokeError> {
+        Ok(self.run(function, payload, trace).await?.0)
     }
+}
+
+/// A new trace, as the platform begins one for whom nothing came before.
+pub fn trace_root() -> String {
+    let seconds = Utc::now().timestamp();
+    let random = request_id().replace('-', "");
+    format!("Root=1-{seconds:08x}-{random:.24}")
 }
 
 /// A random id in the form that the platform gives to requests.

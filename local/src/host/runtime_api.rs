@@ -40,6 +40,13 @@ struct Pending {
     answer: oneshot::Sender<Result<Bytes, InvokeError>>,
 }
 
+/// An invocation as it is handed to the process.
+struct Taken {
+    request_id: String,
+    trace: String,
+    payload: Bytes,
+}
+
 impl Session {
     pub(super) fn new(function: Arc<Function>) -> Self {
         Self {
@@ -83,7 +90,7 @@ impl Session {
     }
 
     /// Waits for an invocation whose caller still waits for it; none when the process has ended meanwhile.
-    async fn take(&self) -> Option<(String, Bytes)> {
+    async fn take(&self) -> Option<Taken> {
         let mut closed = self.closed.subscribe();
         loop {
             let invocation = tokio::select! {
@@ -93,6 +100,7 @@ impl Session {
             };
             let Invocation {
                 request_id,
+                trace,
                 payload,
                 taken,
                 answer,
@@ -105,7 +113,11 @@ impl Session {
                 self.deadline
                     .send_replace(Some(Instant::now() + self.function.spec.timeout));
                 self.invocations.increment();
-                return Some((request_id, payload));
+                return Some(Taken {
+                    request_id,
+                    trace,
+                    payload,
+                });
             }
         }
     }
@@ -176,8 +188,13 @@ async fn next(State(session): State<Arc<Session>>) -> Response {
         .start
         .send_if_modified(|start| std::mem::replace(start, Start::Ready) != Start::Ready);
     match session.take().await {
-        Some((request_id, payload)) => {
-            (invocation_headers(&session.function, request_id), payload).into_response()
+        Some(Taken {
+            request_id,
+            trace,
+            payload,
+        }) => {
+            let headers = invocation_headers(&session.function, request_id, &trace);
+            (headers, payload).into_response()
         }
         None => StatusCode::GONE.into_response(),
     }
@@ -204,7 +221,11 @@ async fn init_error() -> StatusCode {
     StatusCode::ACCEPTED
 }
 
-fn invocation_headers(function: &Function, request_id: String) -> [(HeaderName, String); 4] {
+fn invocation_headers(
+    function: &Function,
+    request_id: String,
+    trace: &str,
+) -> [(HeaderName, String); 4] {
     let deadline = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO)
@@ -213,11 +234,8 @@ fn invocation_headers(function: &Function, request_id: String) -> [(HeaderName, 
         "arn:aws:lambda:{REGION}:000000000000:function:{}",
         function.spec.name
     );
-    let trace = format!(
-        "Root=1-{:08x}-{:.24};Sampled=0",
-        deadline.as_secs(),
-        request_id.replace('-', "")
-    );
+    let parent = request_id.replace('-', "");
+    let trace = format!("{trace};Parent={parent:.16};Sampled=0");
     [
         (
             HeaderName::from_static("lambda-runtime-aws-request-id"),

@@ -140,6 +140,7 @@ impl Held {
                     self.sent_ms.to_string(),
                 ),
             ],
+            message_attributes: Vec::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 pub use memory::MemoryQueue;
-pub use sqs::{SqsQueue, client, create_queues};
+pub use sqs::{Depth, SqsQueue, client, create_queues};
 
 /// The most that SQS hands out, or deletes, in one request.
 pub const RECEIVE_LIMIT: usize = 10;
@@ -27,6 +27,8 @@ pub struct Message {
     pub md5_of_body: String,
     /// The system attributes: receive count, when it was sent, when it was first received.
     pub attributes: Vec<(String, String)>,
+    /// The sender's own attributes, so far as they are text.
+    pub message_attributes: Vec<(String, String)>,
 }
 
 /// A queue to take messages from.

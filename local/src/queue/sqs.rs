@@ -28,6 +28,15 @@ pub fn client(endpoint: &str) -> Client {
     Client::new(&config)
 }
 
+/// How many messages a queue holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Depth {
+    /// Those that can be received.
+    pub visible: u64,
+    /// With those that are being worked on, and those that are delayed.
+    pub all: u64,
+}
+
 /// One queue and the client that reaches it.
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
@@ -55,6 +64,7 @@ impl SqsQueue {
         let request = request.wait_time_seconds(i32::try_from(wait.as_secs())?);
         let received = request
             .message_system_attribute_names(MessageSystemAttributeName::All)
+            .message_attribute_names("All")
             .send()
             .await?;
         received
@@ -63,6 +73,31 @@ impl SqsQueue {
             .into_iter()
             .map(message)
             .collect()
+    }
+
+    /// How many messages there are.
+    pub async fn depth(&self) -> Result<Depth> {
+        let described = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(QueueAttributeName::All)
+            .send()
+            .await?;
+        let attributes = described.attributes.unwrap_or_default();
+        let count = |name: QueueAttributeName| -> Result<u64> {
+            let count = attributes
+                .get(&name)
+                .with_context(|| format!("no {name}"))?;
+            Ok(count.parse()?)
+        };
+        let visible = count(QueueAttributeName::ApproximateNumberOfMessages)?;
+        let hidden = count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)?;
+        let delayed = count(QueueAttributeName::ApproximateNumberOfMessagesDelayed)?;
+        Ok(Depth {
+            visible,
+            all: visible + hidden + delayed,
+        })
     }
 
     pub(super) async fn delete(&self, messages: &[Message]) -> Result<()> {
@@ -98,6 +133,11 @@ fn message(received: aws_sdk_sqs::types::Message) -> Result<Message> {
         .unwrap_or_default()
         .into_iter()
         .map(|(name, value)| (name.as_str().to_owned(), value));
+    let message_attributes = received
+        .message_attributes
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.string_value?)));
     Ok(Message {
         id: received.message_id.context("a message without id")?,
         receipt_handle: received
@@ -106,6 +146,7 @@ fn message(received: aws_sdk_sqs::types::Message) -> Result<Message> {
         body: received.body.unwrap_or_default(),
         md5_of_body: received.md5_of_body.unwrap_or_default(),
         attributes: attributes.collect(),
+        message_attributes: message_attributes.collect(),
     })
 }
 

@@ -25,17 +25,26 @@ const OLDEST_VERSION: u32 = 15;
 /// Where Debian and Homebrew keep one folder a version, which they leave out of the search path.
 const VERSIONED_FOLDERS: [&str; 3] = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"];
 
-/// What an administrator runs once on a new server. The other roles come with the migrations, hence `createrole`.
+/// What an administrator runs once on a new server. The other roles come with the migrations, hence `createrole`; statistics of
+/// everybody's statements and indexes are the owner's to tell of.
 const SET_UP: &str = "
     do $$ begin
         create role migrator login createrole;
     exception when duplicate_object then null;
-    end $$";
+    end $$;
+    grant pg_read_all_stats, pg_stat_scan_tables to migrator";
+/// And once in each database. A schema of their own keeps what the extensions make from standing among this project's tables, open
+/// to every role.
+pub const SET_UP_DATABASE: &str = "
+    create schema if not exists monitoring;
+    create extension if not exists pg_stat_statements schema monitoring;
+    create extension if not exists pgstattuple schema monitoring;
+    grant usage on schema monitoring to migrator";
 
 /// Who logs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The superuser, who creates databases and measures. No function logs in as it.
+    /// The superuser, who creates databases and measures; for what `migrate` cannot do as their owner.
     Administrator,
     /// Owns the database; for migrations.
     Migrator,
@@ -50,6 +59,21 @@ pub enum Role {
 }
 
 impl Role {
+    const ALL: [Self; 6] = [
+        Self::Administrator,
+        Self::Migrator,
+        Self::Recorder,
+        Self::Refresher,
+        Self::Reader,
+        Self::Grantor,
+    ];
+
+    /// The role of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
     /// What it is called in the database.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -178,7 +202,7 @@ fn settings(port: u16, purpose: Purpose, certificates: &Certificates) -> Vec<Str
         "max_parallel_workers_per_gather=0",
         "jit=off",
         "ssl=on",
-        // What each statement cost, for whoever asks: `create extension pg_stat_statements`.
+        // What each statement cost, for whoever asks.
         "shared_preload_libraries=pg_stat_statements",
     ]
     .map(str::to_owned)

@@ -16,18 +16,19 @@ use crate::directory::StateDirectory;
 use crate::host::{Host, Invoke};
 use crate::sample::{self, Loaded};
 use crate::servers::Home;
-use crate::servers::postgres::{Postgres, Role};
+use crate::servers::postgres::{Postgres, Role, SET_UP_DATABASE};
 
 const DATABASE: &str = "lp_reporting";
 
 /// Where the database is.
+#[derive(Clone)]
 pub struct Database {
     /// A libpq URL of it but for the scheme and the role.
     address: String,
 }
 
 impl Database {
-    /// Creates the database unless it is there.
+    /// Creates the database unless it is there, and what an administrator puts into it.
     pub async fn create(postgres: &Postgres) -> Result<Self> {
         let client = connect(&postgres.url(Role::Administrator, "postgres")).await?;
         let found = client
@@ -39,6 +40,8 @@ impl Database {
                 .batch_execute(&format!("create database {DATABASE} owner {owner}"))
                 .await?;
         }
+        let client = connect(&postgres.url(Role::Administrator, DATABASE)).await?;
+        client.batch_execute(SET_UP_DATABASE).await?;
         Self::existing(&postgres.url(Role::Migrator, DATABASE))
     }
 
@@ -69,18 +72,6 @@ impl Database {
         ]
         .map(|(name, role)| (name, self.url(role)))
         .into()
-    }
-
-    /// What the template's parameters say of it.
-    pub(super) fn parameters(&self) -> [(&'static str, String); 5] {
-        [
-            ("MigratorDatabaseUrl", Role::Migrator),
-            ("RecorderDatabaseUrl", Role::Recorder),
-            ("RefresherDatabaseUrl", Role::Refresher),
-            ("ReaderDatabaseUrl", Role::Reader),
-            ("GrantorDatabaseUrl", Role::Grantor),
-        ]
-        .map(|(name, role)| (name, self.url(role)))
     }
 }
 

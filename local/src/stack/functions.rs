@@ -10,21 +10,24 @@ use super::{Options, Variable};
 use crate::gateway::tokens::TokenScope;
 use crate::host::FunctionSpec;
 use crate::queue::{self, SqsQueue};
+use crate::servers::postgres::Role;
 use crate::servers::redis::Redis;
 use crate::servers::sqs::{self, Sqs};
-use crate::template::{self, Template, Trigger};
+use crate::template::{self, Expression, Template, Trigger};
 
 /// The audience of local tokens.
 pub(super) const AUDIENCE: &str = "lp-reporting";
 /// Shifts the functions' clock, and the schedule's with it, so that midnight can be tried.
 const CLOCK_OFFSET: &str = "CLOCK_OFFSET_SECONDS";
-/// What a deployment logs in with and one machine has not: IAM, and the authorities of RDS. Here the URLs are enough, as the
-/// servers listen on loopback only and trust whoever comes.
-const OF_THE_CLOUD: [&str; 4] = [
+/// What a deployment has and one machine has not: IAM to log in with, the authorities of RDS, a proxy, and a cache that is a cluster.
+/// Here the URLs are enough, as the servers listen on loopback only and trust whoever comes.
+const OF_THE_CLOUD: [&str; 6] = [
     "DATABASE_AUTH",
     "DATABASE_CA_FILE",
+    "DATABASE_PROXY",
     "REDIS_AUTH",
     "REDIS_CACHE_ARN",
+    "REDIS_CLUSTER",
 ];
 /// How many instances a function has, by what invokes it: a few dashboards at once, a few batches; what works at night also
 /// computes what derives from a fresh sample.
@@ -35,6 +38,8 @@ const QUEUE_INSTANCES: usize = 2;
 pub struct Deployment {
     /// The queues, by logical id.
     pub queues: BTreeMap<String, SqsQueue>,
+    database: Database,
+    redis_url: String,
     values: BTreeMap<String, String>,
     endpoint: String,
 }
@@ -53,8 +58,7 @@ impl Deployment {
             ("JwtIssuer", scope.issuer.clone()),
             ("JwtAudience", scope.audience.clone()),
         ];
-        let mut values = stores(database, redis);
-        values.extend(parameters.map(|(name, value)| (name.to_owned(), value)));
+        let mut values = BTreeMap::from(parameters.map(|(name, value)| (name.to_owned(), value)));
         if let Ok(level) = std::env::var("RUST_LOG") {
             values.insert("LogLevel".to_owned(), level);
         }
@@ -65,6 +69,8 @@ impl Deployment {
         );
         Ok(Self {
             queues,
+            database: database.clone(),
+            redis_url: redis.url(),
             values,
             endpoint: sqs.url(),
         })
@@ -74,12 +80,13 @@ impl Deployment {
     /// nothing to forget has nothing to send.
     pub(super) fn apart(template: &Template, database: &Database, redis: &Redis) -> Self {
         const NOWHERE: &str = "http://127.0.0.1:1";
-        let mut values = stores(database, redis);
         let queues = template.queues.keys();
-        values.extend(queues.map(|id| (id.clone(), format!("{NOWHERE}/{id}"))));
+        let values = queues.map(|id| (id.clone(), format!("{NOWHERE}/{id}")));
         Self {
             queues: BTreeMap::new(),
-            values,
+            database: database.clone(),
+            redis_url: redis.url(),
+            values: values.collect(),
             endpoint: NOWHERE.to_owned(),
         }
     }
@@ -106,7 +113,7 @@ impl Deployment {
         let mut environment = vec![
             ("QUEUE_URL", value(&source.queue)?),
             ("DLQ_URL", value(dead_letters)?),
-            ("REDIS_URL", value("RedisUrl")?),
+            ("REDIS_URL", self.redis_url.clone()),
         ];
         environment.extend(sqs::client_environment(&self.endpoint));
         Ok(environment)
@@ -149,8 +156,8 @@ impl Deployment {
             if OF_THE_CLOUD.contains(&name.as_str()) {
                 continue;
             }
-            let value = template
-                .resolve(expression, &self.values)
+            let value = self
+                .value(template, name, expression)
                 .with_context(|| format!("{name} of {}", function.name))?;
             environment.insert(name.clone(), value);
         }
@@ -169,13 +176,19 @@ impl Deployment {
             instances: instances_of(function),
         })
     }
-}
 
-/// The parameters that say where database and cache are.
-fn stores(database: &Database, redis: &Redis) -> BTreeMap<String, String> {
-    let cache = ("RedisUrl", redis.url());
-    let urls = database.parameters().into_iter().chain([cache]);
-    urls.map(|(name, url)| (name.to_owned(), url)).collect()
+    /// The value of a variable: of a URL, the template says as whom, and this machine where.
+    fn value(&self, template: &Template, name: &str, expression: &Expression) -> Result<String> {
+        if name == "REDIS_URL" {
+            return Ok(self.redis_url.clone());
+        }
+        if !name.ends_with("DATABASE_URL") {
+            return template.resolve(expression, &self.values);
+        }
+        let user = template.user(expression, &self.values)?;
+        let role = Role::named(&user).with_context(|| format!("there is no role {user} here"))?;
+        Ok(self.database.url(role))
+    }
 }
 
 fn instances_of(function: &template::Function) -> usize {

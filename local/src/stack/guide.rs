@@ -50,6 +50,7 @@ pub(super) fn text(
         format!("API          {}", addresses.base),
         format!("Key set      {}", addresses.keys),
         format!("Functions    {}/instances", addresses.invoke),
+        format!("Metrics      {}", addresses.metrics),
         format!("Logs         {}/logs", directory.path().display()),
         format!("Environment  {file}"),
         String::new(),

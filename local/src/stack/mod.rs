@@ -7,6 +7,7 @@ mod rebuild;
 mod seed;
 mod server_control;
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::gateway::routes::Routes;
 use crate::gateway::tokens::{Authorizer, SigningKey, TokenScope, key_set};
 use crate::gateway::{self, Gateway};
 use crate::host::{Host, invoke_api};
+use crate::metrics::{self, Figures, InHand};
 use crate::poller::Poller;
 use crate::process::ProcessDirectory;
 use crate::queue::Queue;
@@ -151,6 +153,7 @@ impl Stack {
             audience: functions::AUDIENCE.to_owned(),
         };
         let deployment = Deployment::prepare(&template, &database, &redis, &sqs, &scope).await?;
+        let figures = Figures::starting(processes)?;
         let host = Host::start(deployment.specs(&template, options)?, processes).await?;
         step(&format!(
             "{} functions wait for work",
@@ -166,7 +169,9 @@ impl Stack {
             host,
             services: JoinSet::new(),
         };
-        let addresses = stack.open(&template, &deployment, &key, keys).await?;
+        let addresses = stack
+            .open(&template, &deployment, &key, keys, figures)
+            .await?;
         let mut environment = addresses.environment();
         let token = key.token(
             &scope,
@@ -185,19 +190,21 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Opens the doors: gateway, key set, invoke endpoint, queue pollers, schedules.
+    /// Opens the doors: gateway, key set, invoke endpoint with the metrics, queue pollers, schedules.
     async fn open(
         &mut self,
         template: &Template,
         deployment: &Deployment,
         key: &SigningKey,
         keys: TcpListener,
+        mut figures: Figures,
     ) -> Result<Addresses> {
         let (api, invoke) = (loopback().await?, loopback().await?);
         let addresses = Addresses {
             base: url_of(&api)?,
             keys: format!("{}/.well-known/jwks.json", url_of(&keys)?),
             invoke: url_of(&invoke)?,
+            metrics: url_of(&invoke)? + metrics::PATH,
         };
         let (issuer, audiences) = deployment.accepted_tokens(template)?;
         let published = key_set(&[key]);
@@ -205,31 +212,11 @@ impl Stack {
             routes: Routes::new(template.routes()),
             authorizer: Authorizer::new(&published, issuer, audiences)?,
             functions: Arc::clone(&self.host),
+            counts: Arc::clone(&figures.gateway),
         };
         self.serve("gateway", gateway.serve(api));
         self.serve("key set", gateway::serve_key_set(keys, published));
-        let routes = invoke_api::router(Arc::clone(&self.host))
-            .merge(server_control::router(self.stores.to_vec()));
-        self.serve("invoke endpoint", async {
-            Ok(axum::serve(invoke, routes).await?)
-        });
-        for (source, function) in template.queue_sources() {
-            let queue = deployment
-                .queues
-                .get(&source.queue)
-                .with_context(|| format!("{function} reads an unknown queue"))?;
-            for _ in 0..POLLERS {
-                let (source, function, functions) =
-                    (source.clone(), function.clone(), Arc::clone(&self.host));
-                let poller = Poller {
-                    queue: Queue::Sqs(queue.clone()),
-                    source,
-                    function,
-                    functions,
-                };
-                self.services.spawn(poller.run());
-            }
-        }
+        figures.in_hand = self.poll_queues(template, deployment)?;
         for (schedule, function) in template.schedules() {
             self.serve(
                 "schedule",
@@ -241,7 +228,43 @@ impl Stack {
                 ),
             );
         }
+        figures.queues = deployment.queues.clone();
+        figures.clock_offset = functions::clock_offset()?;
+        let routes = invoke_api::router(Arc::clone(&self.host))
+            .merge(server_control::router(self.stores.to_vec()))
+            .merge(metrics::router(Arc::new(figures)));
+        self.serve("invoke endpoint", async {
+            Ok(axum::serve(invoke, routes).await?)
+        });
         Ok(addresses)
+    }
+
+    /// Has the functions work on what comes in queues. Returns what the pollers of each hold.
+    fn poll_queues(
+        &mut self,
+        template: &Template,
+        deployment: &Deployment,
+    ) -> Result<BTreeMap<String, InHand>> {
+        let mut all_in_hand = BTreeMap::new();
+        for (source, function) in template.queue_sources() {
+            let queue = deployment
+                .queues
+                .get(&source.queue)
+                .with_context(|| format!("{function} reads an unknown queue"))?;
+            let in_hand = InHand::default();
+            all_in_hand.insert(source.queue.clone(), in_hand.clone());
+            for _ in 0..POLLERS {
+                let poller = Poller {
+                    queue: Queue::Sqs(queue.clone()),
+                    source: source.clone(),
+                    function: function.clone(),
+                    functions: Arc::clone(&self.host),
+                    in_hand: in_hand.clone(),
+                };
+                self.services.spawn(poller.run());
+            }
+        }
+        Ok(all_in_hand)
     }
 
     /// Runs a service beside the others; it is not meant to end, so its end is told.
@@ -274,6 +297,7 @@ struct Addresses {
     base: String,
     keys: String,
     invoke: String,
+    metrics: String,
 }
 
 impl Addresses {
@@ -282,6 +306,7 @@ impl Addresses {
             ("BASE_URL", self.base.clone()),
             ("JWKS_URL", self.keys.clone()),
             ("INVOKE_URL", self.invoke.clone()),
+            ("METRICS_URL", self.metrics.clone()),
         ]
     }
 }

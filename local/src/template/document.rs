@@ -16,6 +16,8 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) parameters: BTreeMap<String, Parameter>,
     #[serde(default)]
+    pub(super) conditions: BTreeMap<String, Condition>,
+    #[serde(default)]
     pub(super) globals: Globals,
     pub(super) resources: BTreeMap<String, Resource>,
 }
@@ -24,6 +26,20 @@ pub(super) struct Document {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Parameter {
     pub(super) default: Option<String>,
+}
+
+/// What a value may depend on.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Condition {
+    Equal {
+        #[serde(rename = "Fn::Equals")]
+        sides: (Expression, Expression),
+    },
+    Not {
+        #[serde(rename = "Fn::Not")]
+        negated: Box<(Condition,)>,
+    },
 }
 
 #[derive(Default, Deserialize)]
@@ -119,7 +135,7 @@ impl Resource {
     fn trigger(self) -> Result<Trigger> {
         match self.kind.as_str() {
             "HttpApi" => self.read().map(Trigger::Http),
-            "Schedule" => self.read().map(Trigger::Schedule),
+            "ScheduleV2" => self.read().map(Trigger::Schedule),
             "SQS" => self.queue_source().map(Trigger::Queue),
             other => bail!("the local stack knows no event of type {other}"),
         }

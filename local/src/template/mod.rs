@@ -1,6 +1,6 @@
 //! The deployable template as the local stack needs it: functions with what triggers them, queues, the authorizer.
 //! A function's name is the last part of its `CodeUri`, which is also its folder, package and binary.
-//! Only the long form of the intrinsics `Ref` and `Fn::GetAtt` is understood, and only where a value is looked up here.
+//! Only the long form of intrinsics is understood, and only where a value is looked up here.
 
 mod document;
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use document::{Document, Parameter};
+use document::{Condition, Document, Parameter};
 
 /// What the local stack takes from the template.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub struct Template {
     /// The token check that stands before every route.
     pub authorizer: Authorizer,
     parameters: BTreeMap<String, Parameter>,
+    conditions: BTreeMap<String, Condition>,
 }
 
 /// One function and its triggers.
@@ -79,8 +80,8 @@ pub struct QueueSource {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Schedule {
-    /// A cron expression in the platform's dialect.
-    #[serde(rename = "Schedule")]
+    /// When, in the platform's dialect.
+    #[serde(rename = "ScheduleExpression")]
     pub expression: String,
     /// The event, as JSON text.
     pub input: String,
@@ -131,6 +132,18 @@ pub enum Expression {
         #[serde(rename = "Fn::GetAtt")]
         path: (String, String),
     },
+    /// Text with attributes of resources in it.
+    Filled {
+        /// The text, with `${resource.attribute}` where they belong.
+        #[serde(rename = "Fn::Sub")]
+        text: String,
+    },
+    /// One of two values.
+    Choice {
+        /// The condition, the value if it holds, and the value if not.
+        #[serde(rename = "Fn::If")]
+        of: (String, Box<Expression>, Box<Expression>),
+    },
 }
 
 impl Template {
@@ -168,6 +181,7 @@ impl Template {
             queues,
             authorizer,
             parameters: document.parameters,
+            conditions: document.conditions,
         })
     }
 
@@ -226,6 +240,44 @@ impl Template {
             Expression::Attribute {
                 path: (resource, attribute),
             } => bail!("{resource}.{attribute} has no value on one machine"),
+            Expression::Filled { text } => bail!("{text} has no value on one machine"),
+            Expression::Choice { of } => self.resolve(self.chosen(of, values)?, values),
+        }
+    }
+
+    /// The user that a URL names, who is the same wherever the server is.
+    pub fn user(&self, url: &Expression, values: &BTreeMap<String, String>) -> Result<String> {
+        let text = match url {
+            Expression::Text(text) | Expression::Filled { text } => text,
+            Expression::Choice { of } => return self.user(self.chosen(of, values)?, values),
+            other => bail!("expected a URL, found {other:?}"),
+        };
+        let user = text
+            .split_once("://")
+            .and_then(|(_, rest)| rest.split_once('@'));
+        let (user, _) = user.with_context(|| format!("{text} names no user"))?;
+        Ok(user.to_owned())
+    }
+
+    fn chosen<'a>(
+        &self,
+        (condition, then, otherwise): &'a (String, Box<Expression>, Box<Expression>),
+        values: &BTreeMap<String, String>,
+    ) -> Result<&'a Expression> {
+        let condition = self
+            .conditions
+            .get(condition)
+            .with_context(|| format!("the template has no condition {condition}"))?;
+        let holds = self.holds(condition, values)?;
+        Ok(if holds { then } else { otherwise })
+    }
+
+    fn holds(&self, condition: &Condition, values: &BTreeMap<String, String>) -> Result<bool> {
+        match condition {
+            Condition::Equal {
+                sides: (left, right),
+            } => Ok(self.resolve(left, values)? == self.resolve(right, values)?),
+            Condition::Not { negated } => Ok(!self.holds(&negated.0, values)?),
         }
     }
 
@@ -243,85 +295,4 @@ impl Template {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn project_template() -> Template {
-        Template::read(&crate::project_directory().join("infra/template.yaml")).unwrap()
-    }
-
-    #[test]
-    fn every_function_folder_stands_in_the_template_under_its_own_name() {
-        let folders = fs::read_dir(crate::project_directory().join("functions")).unwrap();
-        let mut folders: Vec<String> = folders
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        let mut names: Vec<String> = project_template()
-            .functions
-            .into_iter()
-            .map(|function| function.name)
-            .collect();
-        folders.sort();
-        names.sort();
-        assert_eq!(names, folders);
-    }
-
-    #[test]
-    fn the_queue_outlasts_six_invocations_and_its_consumer_reports_partial_failures() {
-        let template = project_template();
-        let sources = template.queue_sources();
-        let [(source, function)] = sources.as_slice() else {
-            panic!("expected one queue trigger, found {sources:?}")
-        };
-        assert!(source.reports_item_failures);
-        let visibility: u64 = template.queues[&source.queue].attributes["VisibilityTimeout"]
-            .parse()
-            .unwrap();
-        assert!(visibility >= 6 * template.function(function).unwrap().timeout.as_secs());
-        let redrive = template.queues[&source.queue].redrive.as_ref().unwrap();
-        assert!(template.queues.contains_key(&redrive.target));
-    }
-
-    #[test]
-    fn own_variables_win_over_the_global_ones_and_references_resolve() {
-        let template = project_template();
-        let values = BTreeMap::from([
-            ("MigratorDatabaseUrl".to_owned(), "migrator".to_owned()),
-            ("RecorderDatabaseUrl".to_owned(), "recorder".to_owned()),
-            ("RefresherDatabaseUrl".to_owned(), "refresher".to_owned()),
-            ("ReaderDatabaseUrl".to_owned(), "reader".to_owned()),
-        ]);
-        let database_of = |name: &str| {
-            template
-                .resolve(
-                    &template.function(name).unwrap().environment["DATABASE_URL"],
-                    &values,
-                )
-                .unwrap()
-        };
-        assert_eq!(database_of("summary"), "reader");
-        assert_eq!(database_of("activity-refresh"), "recorder");
-        assert_eq!(database_of("nightly-refresh"), "refresher");
-        assert_eq!(database_of("migrate"), "migrator");
-        let cluster = &template.function("summary").unwrap().environment["REDIS_CLUSTER"];
-        assert_eq!(template.resolve(cluster, &values).unwrap(), "false");
-        let redis = &template.function("summary").unwrap().environment["REDIS_URL"];
-        assert!(
-            template
-                .resolve(redis, &values)
-                .unwrap_err()
-                .to_string()
-                .contains("RedisUrl")
-        );
-    }
-
-    #[test]
-    fn an_unknown_event_type_is_refused_by_name() {
-        let text = "Resources: {F: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: f, Events: {E: {Type: S3}}}}}";
-        let failure = format!("{:#}", Template::parse(text).unwrap_err());
-        assert!(
-            failure.contains("resource F") && failure.contains("S3"),
-            "{failure}"
-        );
-    }
-}
+mod tests;

@@ -1,10 +1,13 @@
 //! A message as the queue delivered it, and what is to become of it.
 
 use aws_lambda_events::sqs::SqsMessage;
+use tracing::Span;
+use tracing::field::display;
 
 use crate::error::Error;
 use crate::ledger::{Message, Outcome, parse_message};
 use crate::refusal::{Reason, Refusal};
+use crate::trace::{AWS_TRACE_HEADER, Context, TRACEPARENT};
 
 /// A message, and what is to become of it.
 pub(super) struct Delivery {
@@ -63,6 +66,24 @@ impl Delivery {
 
     pub(super) fn receipt_handle(&self) -> &str {
         self.record.receipt_handle.as_deref().unwrap_or_default()
+    }
+
+    /// What it carries of a trace.
+    pub(super) fn trace(&self) -> Context<'_> {
+        let attribute = self.record.message_attributes.get(TRACEPARENT);
+        Context::read(
+            attribute.and_then(|attribute| attribute.string_value.as_deref()),
+            self.record
+                .attributes
+                .get(AWS_TRACE_HEADER)
+                .map(String::as_str),
+        )
+    }
+
+    /// What is logged about it bears its id and its trace, whatever level the log's filter lets pass.
+    pub(super) fn span(&self) -> Span {
+        let trace_id = self.trace().trace_id().map(display);
+        tracing::error_span!("message", message_id = self.message_id(), trace_id)
     }
 
     /// How often it was delivered, this time included, whatever came of it.

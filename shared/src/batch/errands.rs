@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use tracing::Instrument;
 
 use super::Worker;
 use super::delivery::{Delivery, Fate};
@@ -34,7 +35,8 @@ impl Worker {
                 Some(Message::Rebuild(range)) => Scope::Lps(range),
                 _ => continue,
             };
-            delivery.fate = self.follow_rewrite(scope, until).await;
+            let following = self.follow_rewrite(scope, until);
+            delivery.fate = following.instrument(delivery.span()).await;
         }
     }
 
@@ -75,7 +77,7 @@ impl Worker {
             let Some(Message::Forget(owed)) = &delivery.message else {
                 continue;
             };
-            delivery.fate = self.forget_owed(owed).await;
+            delivery.fate = self.forget_owed(owed).instrument(delivery.span()).await;
         }
     }
 

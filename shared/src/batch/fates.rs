@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use super::Worker;
 use super::delivery::{Delivery, Fate};
 use crate::refusal::Refusal;
@@ -40,62 +42,81 @@ impl Evaluations {
     }
 }
 
+/// How a delivery ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Acknowledged.
+    Done,
+    /// Acknowledged, and among the dead letters.
+    Buried,
+    /// Delivered again.
+    Again,
+}
+
 impl Worker {
-    /// Brings a message to its end. False when it must be delivered again.
-    pub(super) async fn settle(&self, delivery: &Delivery) -> bool {
+    /// Brings a message to its end. Whoever gave it a trace can see in the log when it came to which.
+    pub(super) async fn settle(&self, delivery: &Delivery) -> End {
+        let settling = async {
+            let end = self.end(delivery).await;
+            if delivery.trace().trace_id().is_some() {
+                tracing::info!(?end, "a delivery of a traced message ends");
+            }
+            end
+        };
+        settling.instrument(delivery.span()).await
+    }
+
+    async fn end(&self, delivery: &Delivery) -> End {
         match &delivery.fate {
             Fate::Done => {
                 self.evaluations.forget(delivery.message_id());
-                true
+                End::Done
             }
             Fate::Retry => {
                 let pause = Duration::from_secs(1 << delivery.deliveries().min(6));
-                self.put_off(delivery, pause.min(LONGEST_PAUSE)).await;
-                false
+                self.put_off(delivery, pause.min(LONGEST_PAUSE)).await
             }
-            Fate::MakesWay => {
-                self.put_off(delivery, MOMENT).await;
-                false
-            }
+            Fate::MakesWay => self.put_off(delivery, MOMENT).await,
             Fate::Refused(refusal) => self.put_off_or_bury(delivery, refusal).await,
         }
     }
 
     /// What may pass is tried again after each of the configured delays.
-    async fn put_off_or_bury(&self, delivery: &Delivery, refusal: &Refusal) -> bool {
+    async fn put_off_or_bury(&self, delivery: &Delivery, refusal: &Refusal) -> End {
         if refusal.reason.may_pass() {
             let evaluation = self.evaluations.count(delivery.message_id());
             if let Some(delay) = self.retry_delays.get(evaluation - 1) {
-                self.put_off(delivery, *delay).await;
-                return false;
+                return self.put_off(delivery, *delay).await;
             }
         }
-        let buried = self.bury(delivery, refusal).await;
-        if buried {
+        let end = self.bury(delivery, refusal).await;
+        if end == End::Buried {
             self.evaluations.forget(delivery.message_id());
         }
-        buried
+        end
     }
 
-    async fn put_off(&self, delivery: &Delivery, delay: Duration) {
+    async fn put_off(&self, delivery: &Delivery, delay: Duration) -> End {
         if let Err(error) = self.queue.put_off(delivery.receipt_handle(), delay).await {
             // It comes back all the same, when the queue's own visibility timeout ends.
             tracing::warn!(error = %error.chain(), "a message could not be put off");
         }
+        End::Again
     }
 
     /// Sends the message to the dead-letter queue with its reason; only then may it be acknowledged.
-    async fn bury(&self, delivery: &Delivery, refusal: &Refusal) -> bool {
+    async fn bury(&self, delivery: &Delivery, refusal: &Refusal) -> End {
         let message_id = delivery.message_id();
-        match self.queue.send_dead_letter(delivery.body(), refusal).await {
+        let (body, trace) = (delivery.body(), delivery.trace());
+        match self.queue.send_dead_letter(body, refusal, trace).await {
             Ok(()) => {
                 // The sentence goes with the letter alone: it may name a property, and who knows what a sender calls one.
                 tracing::warn!(message_id, reason = refusal.reason.code(), "dead letter");
-                true
+                End::Buried
             }
             Err(error) => {
                 tracing::error!(message_id, error = %error.chain(), "a dead letter could not be sent");
-                false
+                End::Again
             }
         }
     }

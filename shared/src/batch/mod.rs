@@ -6,16 +6,23 @@ mod errands;
 mod fates;
 mod recording;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 
 use self::delivery::Delivery;
-use self::fates::Evaluations;
+use self::fates::{End, Evaluations};
 use crate::app::App;
 use crate::config::{Environment, QueueConfig, RefreshConfig};
 use crate::error::Error;
+use crate::metrics::{
+    BATCH_DURATION, MESSAGES_DUPLICATED, MESSAGES_RECORDED, MESSAGES_REFUSED, MESSAGES_RETRIED,
+    in_milliseconds, measure_waits,
+};
 use crate::queue::Queue;
+
+/// The function that works on batches.
+const FUNCTION_NAME: &str = "activity-refresh";
 
 /// What works on batches: the clients, and how to treat what cannot be done now.
 pub struct Worker {
@@ -44,21 +51,51 @@ impl Worker {
         })
     }
 
-    /// Works on a batch and names the messages that must be delivered again.
+    /// Works on a batch and names the messages that must be delivered again. What became of all of them is told at the end.
     pub async fn work(&self, event: SqsEvent) -> SqsBatchResponse {
+        let begun = Instant::now();
+        let mut tally = Tally::default();
+        let (response, waits) = measure_waits(self.work_on(event, &mut tally)).await;
+        self.app
+            .measured(FUNCTION_NAME, waits)
+            .milliseconds(BATCH_DURATION, in_milliseconds(begun.elapsed()))
+            .count(MESSAGES_RECORDED, tally.recorded)
+            .count(MESSAGES_DUPLICATED, tally.duplicated)
+            .count(MESSAGES_REFUSED, tally.refused)
+            .count(MESSAGES_RETRIED, tally.retried)
+            .write();
+        response
+    }
+
+    async fn work_on(&self, event: SqsEvent, tally: &mut Tally) -> SqsBatchResponse {
         let mut deliveries: Vec<Delivery> = event.records.into_iter().map(Delivery::read).collect();
-        self.record(&mut deliveries).await;
+        self.record(&mut deliveries, tally).await;
         self.follow_rewrites(&mut deliveries).await;
         self.forget(&mut deliveries).await;
         self.refresh_views(&mut deliveries).await;
         let mut response = SqsBatchResponse::default();
         for delivery in &deliveries {
-            if !self.settle(delivery).await {
-                let mut failure = BatchItemFailure::default();
-                failure.item_identifier = delivery.message_id().to_owned();
-                response.batch_item_failures.push(failure);
+            match self.settle(delivery).await {
+                End::Done => {}
+                End::Buried => tally.refused += 1,
+                End::Again => {
+                    tally.retried += 1;
+                    let mut failure = BatchItemFailure::default();
+                    failure.item_identifier = delivery.message_id().to_owned();
+                    response.batch_item_failures.push(failure);
+                }
             }
         }
         response
     }
+}
+
+/// What became of the messages of a batch. One that was recorded, but whose further work has to be tried again, counts as both, and
+/// as duplicated when it comes back.
+#[derive(Debug, Default)]
+struct Tally {
+    recorded: u64,
+    duplicated: u64,
+    refused: u64,
+    retried: u64,
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::Worker;
 use super::delivery::{Delivery, Fate};
+use super::{Tally, Worker};
 use crate::app::App;
 use crate::db::Connection;
 use crate::error::Error;
-use crate::ledger::{Event, Message, Recorded, note_unforgotten, record};
+use crate::ledger::{Event, Message, Outcome, Recorded, note_unforgotten, record};
 use crate::refresh;
 
 /// What became of some events, in their order, and what is owed for them.
@@ -16,11 +16,14 @@ use crate::refresh;
 struct Attempt {
     fates: Vec<Fate>,
     owed: Recorded,
+    /// How many events were recorded now, and how many had been.
+    recorded: u64,
+    duplicated: u64,
 }
 
 impl Worker {
     /// Records what happened, then does what is owed for it.
-    pub(super) async fn record(&self, deliveries: &mut [Delivery]) {
+    pub(super) async fn record(&self, deliveries: &mut [Delivery], tally: &mut Tally) {
         let (positions, events): (Vec<usize>, Vec<&Event>) = deliveries
             .iter()
             .enumerate()
@@ -33,7 +36,14 @@ impl Worker {
             return;
         }
         let begun = Instant::now();
-        let Attempt { fates, owed } = self.record_each(&events).await;
+        let Attempt {
+            fates,
+            owed,
+            recorded,
+            duplicated,
+        } = self.record_each(&events).await;
+        tally.recorded += recorded;
+        tally.duplicated += duplicated;
         let ledger_ms = begun.elapsed().as_secs_f64() * 1e3;
         let any_done = fates.iter().any(|fate| matches!(fate, Fate::Done));
         let followed = !any_done || self.follow(&owed).await;
@@ -147,6 +157,12 @@ impl Attempt {
     fn add(&mut self, events: usize, outcome: Result<Recorded, Error>) {
         match outcome {
             Ok(mut recorded) => {
+                let count = |wanted: &Outcome| {
+                    let outcomes = recorded.outcomes.iter();
+                    outcomes.filter(|outcome| *outcome == wanted).count() as u64
+                };
+                self.recorded += count(&Outcome::Recorded);
+                self.duplicated += count(&Outcome::Duplicate);
                 self.fates.extend(recorded.outcomes.drain(..).map(Fate::of));
                 self.owed = std::mem::take(&mut self.owed).and(recorded);
             }

@@ -32,6 +32,11 @@ impl Breaker {
         }
     }
 
+    /// Whether the cache is left alone, but for a request now and then that tries.
+    pub(super) fn is_open(&self) -> bool {
+        self.state().open_until.is_some()
+    }
+
     /// The cache answered.
     pub(super) fn succeeded(&self) {
         *self.state() = State::default();
@@ -71,7 +76,9 @@ mod tests {
         breaker.failed(now);
         breaker.failed(now);
         breaker.succeeded();
+        assert!(!breaker.is_open());
         open(&breaker, now);
+        assert!(breaker.is_open());
         assert!(!breaker.allows(now + 4 * SECOND));
     }
 
@@ -84,6 +91,7 @@ mod tests {
             [true, false]
         );
         breaker.succeeded();
+        assert!(!breaker.is_open());
         assert!(breaker.allows(now + 6 * SECOND));
     }
 

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use crate::config::{ConfigError, RedisConfig};
 use crate::error::Error;
 use crate::iam::Login;
+use crate::metrics::Wait;
 
 /// Name resolution, TCP, TLS and greeting together.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
@@ -110,6 +111,7 @@ impl Connection {
         command: &Cmd,
         limit: Duration,
     ) -> Result<T, Error> {
+        let _wait = Wait::for_redis();
         let (link, generation, fresh) = self.link().await?;
         match self.run_on(link, generation, command, limit).await {
             Err(error @ Error::Redis(_)) if !fresh && blames_link(&error) => {

@@ -46,6 +46,11 @@ impl Cache {
         })))
     }
 
+    /// Whether Redis failed so often that it is left alone for a while.
+    pub fn is_left_alone(&self) -> bool {
+        self.0.breaker.is_open()
+    }
+
     /// Connects ahead of the first use. That it failed is for that use to find out.
     pub async fn connect(&self) {
         drop(self.0.connection.link().await);

@@ -9,12 +9,13 @@ use crate::iam::{CacheKind, Identity, Login};
 
 const POSTGRES_PORT: u16 = 5432;
 
-/// The database user's login with IAM, if that is how it logs in.
+/// The login with IAM of the user of a database URL, if that is how it logs in; `variable` is the one that holds the URL.
 pub(super) fn database_login(
     environment: &Environment,
+    variable: &'static str,
     server: &tokio_postgres::Config,
 ) -> Result<Option<Login>, ConfigError> {
-    let refuse = refusing("DATABASE_URL");
+    let refuse = refusing(variable);
     let with_iam = is_iam(environment, "DATABASE_AUTH")?;
     let has_password = server.get_password().is_some();
     if (with_iam || has_password) && server.get_ssl_mode() != SslMode::Require {

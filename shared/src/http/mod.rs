@@ -14,6 +14,7 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
 use crate::ids::LONGEST_SUBJECT;
+use crate::trace::{Context, TRACEPARENT, TraceId, X_AMZN_TRACE_ID};
 
 pub use content::Content;
 pub use negotiation::accepts_gzip;
@@ -45,4 +46,20 @@ pub fn request_id(request: &Request) -> &str {
     request
         .lambda_context_ref()
         .map_or("", |context| &context.request_id)
+}
+
+/// The trace that the request belongs to: the client's, else the gateway's, else the platform's.
+pub fn trace_id(request: &Request) -> Option<TraceId> {
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let platform = request
+        .lambda_context_ref()
+        .and_then(|context| context.xray_trace_id.as_deref());
+    Context::read(header(TRACEPARENT), header(X_AMZN_TRACE_ID))
+        .trace_id()
+        .or_else(|| Context::read(None, platform).trace_id())
 }

@@ -19,16 +19,20 @@ pub enum Origin {
     Hit,
     /// From the database; the cache did not have it.
     Miss,
-    /// From the database; the cache could not be asked, or keeps no such answers.
+    /// From the database; the cache could not be asked.
     Bypass,
+    /// From the database; the cache keeps no such answers.
+    Uncached,
 }
 
 impl Origin {
-    const fn name(self) -> &'static str {
+    /// Its word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Hit => "hit",
             Self::Miss => "miss",
-            Self::Bypass => "bypass",
+            Self::Bypass | Self::Uncached => "bypass",
         }
     }
 }

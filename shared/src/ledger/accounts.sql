@@ -1,5 +1,5 @@
--- $1: [{lp_id, fund_id, commitment_id, from_date}]. Rows of days before from_date stay as they are; entries and reports are
--- append-only, so a day that has a row never loses it, and an upsert is enough.
+-- $1: [{lp_id, fund_id, commitment_id, from_date}]. The accounts of these commitments from from_date on, computed from the entries
+-- and reports; `write_accounts.sql` and `compare_accounts.sql` say what is done with them.
 with
 -- Each commitment once, from its earliest changed day on.
 changed as (
@@ -87,32 +87,20 @@ valued as (
            first_value(r.paid_in_cents - r.distributed_cents) over since_report as net_at_report_cents
     from running r
     window since_report as (partition by r.commitment_id, r.stretch order by r.day)
+),
+-- The rows of the accounts.
+computed as (
+    select v.lp_id, v.fund_id, v.commitment_id, d.day as account_date,
+           d.paid_in_cents::bigint as paid_in_cents,
+           d.distributed_cents::bigint as distributed_cents,
+           d.unfunded_effect_cents::bigint as unfunded_effect_cents,
+           d.commitment_effect_cents::bigint as commitment_effect_cents,
+           (case when d.stretch > 0
+                 then d.reported_nav_cents + d.paid_in_cents - d.distributed_cents - d.net_at_report_cents
+                 else v.nav_cents + d.paid_in_cents - d.distributed_cents - (v.paid_in_cents - v.distributed_cents) end)::bigint as nav_cents,
+           case when d.stretch > 0 then d.reported_nav_cents else v.reported_nav_cents end as reported_nav_cents,
+           case when d.stretch > 0 then d.nav_as_of_date else v.nav_as_of_date end as nav_as_of_date,
+           coalesce(d.irr_date, v.irr_date) as irr_date
+    from valued d
+    join eve v on v.commitment_id = d.commitment_id
 )
-insert into lp_capital_accounts as account (
-    lp_id, fund_id, commitment_id, account_date, paid_in_cents, distributed_cents, unfunded_effect_cents,
-    commitment_effect_cents, nav_cents, reported_nav_cents, nav_as_of_date, irr_date)
-select v.lp_id, v.fund_id, v.commitment_id, d.day,
-       d.paid_in_cents::bigint, d.distributed_cents::bigint, d.unfunded_effect_cents::bigint, d.commitment_effect_cents::bigint,
-       (case when d.stretch > 0
-             then d.reported_nav_cents + d.paid_in_cents - d.distributed_cents - d.net_at_report_cents
-             else v.nav_cents + d.paid_in_cents - d.distributed_cents - (v.paid_in_cents - v.distributed_cents) end)::bigint,
-       case when d.stretch > 0 then d.reported_nav_cents else v.reported_nav_cents end,
-       case when d.stretch > 0 then d.nav_as_of_date else v.nav_as_of_date end,
-       coalesce(d.irr_date, v.irr_date)
-from valued d
-join eve v on v.commitment_id = d.commitment_id
-order by v.lp_id, v.commitment_id, d.day
-on conflict (lp_id, commitment_id, account_date) do update set
-    paid_in_cents = excluded.paid_in_cents,
-    distributed_cents = excluded.distributed_cents,
-    unfunded_effect_cents = excluded.unfunded_effect_cents,
-    commitment_effect_cents = excluded.commitment_effect_cents,
-    nav_cents = excluded.nav_cents,
-    reported_nav_cents = excluded.reported_nav_cents,
-    nav_as_of_date = excluded.nav_as_of_date,
-    irr_date = excluded.irr_date
-where (account.paid_in_cents, account.distributed_cents, account.unfunded_effect_cents, account.commitment_effect_cents,
-       account.nav_cents, account.reported_nav_cents, account.nav_as_of_date, account.irr_date)
-      is distinct from
-      (excluded.paid_in_cents, excluded.distributed_cents, excluded.unfunded_effect_cents, excluded.commitment_effect_cents,
-       excluded.nav_cents, excluded.reported_nav_cents, excluded.nav_as_of_date, excluded.irr_date)

@@ -8,6 +8,7 @@ use deadpool_postgres::Transaction;
 
 use super::message::OwedForgetting;
 use crate::cache::{Cache, Closure, TagSet};
+use crate::db;
 use crate::error::Error;
 use crate::ids::LpId;
 use crate::queue::Queue;
@@ -24,7 +25,7 @@ pub(crate) async fn commit_and_forget(
     if let Err(unreached) = cache.close(&closure).await {
         tracing::warn!(error = %unreached.error.chain(), lps = unreached.lp_ids.len(), "cache tags could not be closed before a commit");
     }
-    let committed = match transaction.commit().await.map_err(Error::from) {
+    let committed = match db::commit(transaction).await {
         Err(error) if !error.is_refusal_of_database() => return Err(error),
         known => known,
     };

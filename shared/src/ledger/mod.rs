@@ -13,6 +13,7 @@ mod record;
 mod reversals;
 mod rows;
 
+pub(crate) use accounts::compare_accounts;
 pub use accounts::{ChangedAccount, refresh_accounts};
 pub(crate) use fields::{Fields, malformed};
 pub(crate) use forgetting::commit_and_forget;

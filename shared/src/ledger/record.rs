@@ -63,7 +63,7 @@ pub async fn record(
     cache: &Cache,
     events: &[&Event],
 ) -> Result<Recorded, Error> {
-    let transaction = connection.transaction().await?;
+    let transaction = db::begin(connection).await?;
     let mut batch = Batch::resolve(&transaction, events).await?;
     batch.claim(&transaction).await?;
     let locked = batch.lock(&transaction).await?;

@@ -13,4 +13,4 @@ update view_refreshes r
 set finished_at = clock_timestamp(), as_of_date = reporting_today(), drift_rows = $2::bigint,
     marks_cleared = (select count(*) from cleared)
 where r.refresh_id = $1
-returning r.as_of_date, r.marks_cleared
+returning r.as_of_date, r.marks_cleared, extract(epoch from r.finished_at - r.started_at)::float8 as took_seconds

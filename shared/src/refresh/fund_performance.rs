@@ -46,7 +46,7 @@ async fn settle_fund(
     cache: &Cache,
     fund_id: i64,
 ) -> Result<Settled, Error> {
-    let transaction = connection.transaction().await?;
+    let transaction = db::begin(connection).await?;
     let lps = lock_lps(&transaction, &[], &[fund_id]).await?;
     lock_fund(&transaction, fund_id).await?;
     let pending = db::query(&transaction, include_str!("fund_pending.sql"), &[&fund_id]).await?;
@@ -79,7 +79,10 @@ pub(super) async fn lock_fund(transaction: &Transaction<'_>, fund_id: i64) -> Re
 }
 
 /// What happened to the fund. The statements share a round trip.
-async fn load_fund(transaction: &Transaction<'_>, fund_id: i64) -> Result<FundHistory, Error> {
+pub(super) async fn load_fund(
+    transaction: &Transaction<'_>,
+    fund_id: i64,
+) -> Result<FundHistory, Error> {
     let of_fund: Values<'_> = &[&fund_id];
     let (flows, valuations, navs) = try_join3(
         db::query(transaction, include_str!("fund_flows.sql"), of_fund),

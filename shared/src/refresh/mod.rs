@@ -1,8 +1,10 @@
 //! Derived rows brought up to date: performance that is owed, the three views, and the rebuilding of everything from the
 //! truth. Recording stands in `ledger`; nothing here answers a reader.
 
+mod compare;
 mod drift;
 mod fund_performance;
+mod gauges;
 mod history;
 mod nightly;
 mod performance;
@@ -12,16 +14,19 @@ mod requests;
 mod rows;
 mod series;
 mod step;
+mod verify;
 mod views;
 
 use std::collections::BTreeSet;
 
 pub use drift::count_drift;
 pub use fund_performance::settle_fund_performance;
+pub use gauges::{Outstanding, measure};
 pub use nightly::{Night, settle_owed, work_the_night};
 pub use performance::settle_performance;
-pub use rebuild::{Rebuilt, Scope, hand_on, rebuild};
+pub use rebuild::{Rebuilt, Scope, count_lps, hand_on, rebuild};
 pub use requests::{refresh_requested_views, request_refresh};
+pub use verify::{Extent, Verified, verify};
 pub use views::{Cause, Refreshed, refresh_views};
 
 /// What settling has done.

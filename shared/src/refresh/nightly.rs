@@ -1,4 +1,4 @@
-//! The night's work: make room for the months to come, settle what is still owed, see whether the views drifted, refresh them.
+//! The night's work: settle what is still owed, see whether the views drifted, refresh them.
 
 use super::Settled;
 use super::drift::count_drift;
@@ -12,9 +12,6 @@ use crate::db::{self, Database};
 use crate::error::Error;
 use crate::ledger::note_unforgotten;
 use crate::queue::Queue;
-
-/// The history of refreshes is kept for a quarter, like the statements that people compare it with.
-const HISTORY_DAYS: i32 = 90;
 
 /// What a night's work came to.
 #[derive(Debug, Clone)]
@@ -35,26 +32,15 @@ pub async fn work_the_night(
     queue: &Queue,
     clock: Clock,
 ) -> Result<Night, Error> {
-    make_room(db).await?;
     let settled = settle_owed(db, cache, queue).await?;
     let drift_rows = count_drift(db, clock).await?;
     let refreshed = refresh_views(db, clock, Cause::Nightly, Some(drift_rows)).await?;
     let refreshed = refreshed.ok_or(Error::DatabaseTimeout)?;
-    let connection = db.connection().await?;
-    let prune = include_str!("prune_history.sql");
-    db::execute(&connection, prune, &[&HISTORY_DAYS]).await?;
     Ok(Night {
         settled,
         drift_rows,
         refreshed,
     })
-}
-
-/// Makes room in the access log for the months to come: first, as nothing that fails should keep looks from being recorded.
-async fn make_room(db: &Database) -> Result<(), Error> {
-    let connection = db.connection().await?;
-    db::query_one(&connection, "select create_access_log_partitions()", &[]).await?;
-    Ok(())
 }
 
 /// Settles whatever is owed, to LPs and to funds.

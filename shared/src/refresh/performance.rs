@@ -38,7 +38,7 @@ pub(super) async fn settle_lps(
     cache: &Cache,
     lp_ids: &[i64],
 ) -> Result<Settled, Error> {
-    let transaction = connection.transaction().await?;
+    let transaction = db::begin(connection).await?;
     lock_lps(&transaction, lp_ids, &[]).await?;
     let rows = db::query(&transaction, include_str!("pending.sql"), &[&lp_ids]).await?;
     let pending: Vec<Pending> = rows.iter().map(read_pending).collect();

@@ -98,6 +98,14 @@ pub async fn hand_on(db: &Database, queue: &Queue, rest: LpRange) -> Result<usiz
     Ok(parts.len())
 }
 
+/// How many LPs there are in a range, whatever they have.
+pub async fn count_lps(db: &Database, range: LpRange) -> Result<i64, Error> {
+    let connection = db.connection().await?;
+    let sql = "select count(*) from limited_partners l where l.lp_id between $1 and $2";
+    let row = db::query_one(&connection, sql, &[&range.from_lp_id, &range.to_lp_id]).await?;
+    Ok(row.get(0))
+}
+
 /// The LPs of a scope.
 fn lps(scope: Scope) -> Option<LpRange> {
     match scope {
@@ -175,13 +183,12 @@ async fn rebuild_fund(db: &Database, cache: &Cache, fund_id: i64) -> Result<Sett
 
 /// Settling follows at once and forgets the holdings, of which the commitments in force are the denominator.
 async fn owe_fund(connection: &mut Connection, fund_id: i64) -> Result<(), Error> {
-    let transaction = connection.transaction().await?;
+    let transaction = db::begin(connection).await?;
     lock_lps(&transaction, &[], &[fund_id]).await?;
     lock_fund(&transaction, fund_id).await?;
     let in_force = include_str!("commitments_in_force.sql");
     db::execute(&transaction, in_force, &[&fund_id]).await?;
     let sql = "insert into pending_performance (fund_id, from_date) values ($1, '0001-01-01')";
     db::execute(&transaction, sql, &[&fund_id]).await?;
-    transaction.commit().await?;
-    Ok(())
+    db::commit(transaction).await
 }

@@ -107,7 +107,7 @@ async fn rebuild_accounts(
     lp_ids: &[i64],
     fund_id: Option<i64>,
 ) -> Result<BTreeSet<i64>, Error> {
-    let transaction = connection.transaction().await?;
+    let transaction = db::begin(connection).await?;
     let lps = lock_lps(&transaction, lp_ids, &[]).await?;
     let rows = db::query(&transaction, include_str!("commitments.sql"), &[&lp_ids]).await?;
     let changed: Vec<ChangedAccount> = rows
@@ -132,7 +132,8 @@ async fn rebuild_accounts(
     commit_and_forget(transaction, cache, &changes).await
 }
 
-fn from_the_beginning(row: &Row) -> ChangedAccount {
+/// A commitment whose whole account is computed.
+pub(super) fn from_the_beginning(row: &Row) -> ChangedAccount {
     ChangedAccount {
         lp_id: row.get("lp_id"),
         fund_id: row.get("fund_id"),

@@ -24,6 +24,20 @@ pub(super) struct Pending {
     pub(super) is_pooled: bool,
 }
 
+impl Pending {
+    /// All that there is to compute of a commitment and of the pools that it enters, as if nothing were there.
+    pub(super) fn everything(commitment: &Commitment) -> Self {
+        Self {
+            pending_id: 0,
+            lp_id: commitment.lp_id,
+            fund_id: commitment.fund_id,
+            commitment_id: commitment.commitment_id,
+            from_date: NaiveDate::MIN,
+            is_pooled: false,
+        }
+    }
+}
+
 /// What is to be written: rows from the earliest changed dates on, and for each series all dates on which it has a row.
 #[derive(Debug, Default)]
 pub(super) struct Series {

@@ -8,9 +8,11 @@ use deadpool_postgres::{ClientWrapper, Object};
 use tokio_postgres::IsolationLevel;
 use tokio_postgres::error::SqlState;
 
+use super::gauges::measure;
 use crate::app::Clock;
 use crate::db::Database;
 use crate::error::Error;
+use crate::metrics::{CAUSE, Metrics, VIEW_REFRESH_DURATION, Wait};
 
 /// Held by the session that refreshes: "lp-views" in ASCII.
 const REFRESH_LOCK: i64 = 0x6c70_2d76_6965_7773;
@@ -62,25 +64,42 @@ pub async fn refresh_views(
     cause: Cause,
     drift_rows: Option<i64>,
 ) -> Result<Option<Refreshed>, Error> {
+    let _wait = Wait::for_database();
     let Some(mut session) = Session::open(db, clock, cause).await? else {
         return Ok(None);
     };
     let refresh_id = session.claim(cause).await?;
     match session.refresh(refresh_id, drift_rows).await {
-        Ok(refreshed) => {
+        Ok((refreshed, seconds)) => {
+            tell_duration(cause, seconds);
             // It is committed, and a connection that is gone has taken the lock along.
             if let Err(error) = session.close().await {
                 tracing::warn!(error = %error.chain(), "the lock of a refresh could not be given back");
             }
+            if let Err(error) = measure(db).await {
+                tracing::warn!(error = %error.chain(), "what is outstanding after a refresh could not be measured");
+            }
             Ok(Some(refreshed))
         }
         Err(failure) => {
-            if let Err(error) = session.give_back(refresh_id, cause, &failure).await {
-                tracing::warn!(error = %error.chain(), "a failed refresh could not be recorded");
+            match session.give_back(refresh_id, cause, &failure).await {
+                // It took its time too.
+                Ok(seconds) => tell_duration(cause, seconds),
+                Err(error) => {
+                    tracing::warn!(error = %error.chain(), "a failed refresh could not be recorded");
+                }
             }
             Err(failure)
         }
     }
+}
+
+/// Tells how long a refresh took, as its history has it.
+fn tell_duration(cause: Cause, seconds: f64) {
+    Metrics::new()
+        .dimension(CAUSE, cause.name())
+        .seconds(VIEW_REFRESH_DURATION, seconds)
+        .write();
 }
 
 /// A session that holds the lock. Its connection is never given back to the pool: when it ends, however it ends, the lock
@@ -115,11 +134,12 @@ impl Session {
         Ok(row.get("refresh_id"))
     }
 
+    /// Refreshes, and returns how many seconds it took as well.
     async fn refresh(
         &mut self,
         refresh_id: i64,
         drift_rows: Option<i64>,
-    ) -> Result<Refreshed, Error> {
+    ) -> Result<(Refreshed, f64), Error> {
         let transaction = self
             .0
             .build_transaction()
@@ -131,10 +151,11 @@ impl Session {
             .query_one(include_str!("finish.sql"), &[&refresh_id, &drift_rows])
             .await?;
         transaction.commit().await?;
-        Ok(Refreshed {
+        let refreshed = Refreshed {
             as_of: row.get("as_of_date"),
             marks_cleared: row.get("marks_cleared"),
-        })
+        };
+        Ok((refreshed, row.get("took_seconds")))
     }
 
     /// Unlocks at once, rather than when the server notices the end of the session.
@@ -143,16 +164,16 @@ impl Session {
         Ok(self.0.batch_execute(&unlock).await?)
     }
 
-    /// Records the failure and puts a request back, for whoever tries again.
-    async fn give_back(self, refresh_id: i64, cause: Cause, failure: &Error) -> Result<(), Error> {
-        let sql = "with failed as (
-                       update view_refreshes set finished_at = clock_timestamp(), error = $2::text where refresh_id = $1
-                   )
-                   insert into view_refreshes (cause) values ($3::text)
-                   on conflict ((true)) where started_at is null do nothing";
+    /// Records the failure and puts a request back, for whoever tries again. Returns how many seconds it took to fail.
+    async fn give_back(self, refresh_id: i64, cause: Cause, failure: &Error) -> Result<f64, Error> {
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&refresh_id, &failure.chain().to_string(), &cause.name()];
-        self.0.execute(sql, &values).await?;
-        self.close().await
+        let row = self
+            .0
+            .query_one(include_str!("give_back.sql"), &values)
+            .await?;
+        let seconds = row.get("took_seconds");
+        self.close().await?;
+        Ok(seconds)
     }
 }

@@ -102,11 +102,6 @@ impl<'a> World<'a> {
             .execute(GRANTS, &values)
             .await
             .expect("all is granted");
-        let counting = "create extension if not exists pg_stat_statements";
-        owner
-            .batch_execute(counting)
-            .await
-            .expect("statements are counted");
         let redis = redis::Client::open(stack.setting("REDIS_URL")).expect("a URL");
         let setting = |name| stack.setting(name).to_owned();
         let scope = TokenScope {
@@ -233,7 +228,8 @@ impl<'a> World<'a> {
             let calls: i64 = counts.split(',').next()?.parse().ok()?;
             (name != "info").then_some(calls)
         });
-        let statements = "select coalesce(sum(s.calls), 0)::bigint from pg_stat_statements s
+        let statements =
+            "select coalesce(sum(s.calls), 0)::bigint from monitoring.pg_stat_statements s
             join pg_roles r on r.oid = s.userid where r.rolname = 'reader'";
         (commands.sum(), self.number(statements).await)
     }
