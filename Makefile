@@ -81,7 +81,7 @@ package:
 
 # One function out of its package, served by the local stack.
 test-package: setup
-	infra/package.sh summary
+	ARCH=$$(uname -m | sed s/aarch64/arm64/) infra/package.sh summary
 	cargo build --workspace --all-targets
 	$(TARGET)/debug/local services -- cargo test --workspace --test package -- --ignored
 

@@ -5,7 +5,7 @@
 --     psql "$DATABASE_URL" -v lp_id="$LP_ID" -v fund_id="$FUND_ID" -v commitment_id="$COMMITMENT_ID" -f docs/queries.sql
 --
 -- To ask one of them, paste it into psql after `\set lp_id 7` and the like. Up to 20 it is the owner who asks, `migrator`; in a deployment
--- the master user sees as much. From 21 on it is `reader`, in the scope of one LP, as the functions are. Below each title stands what
+-- the administrator sees as much. From 21 on it is `reader`, in the scope of one LP, as the functions are. Below each title stands what
 -- comes back, which a test holds against what does.
 
 -- 1. How large each table and view is

@@ -26,16 +26,17 @@ has_credentials() {
 
 check_tools() {
     command -v sam >/dev/null || refuse "the SAM command line (sam) is not installed: pip install aws-sam-cli."
+    command -v curl >/dev/null || refuse "curl is not installed."
     [ -n "$REGION" ] || refuse "AWS_REGION says in which region, and is not set."
     has_credentials || refuse "there are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret."
 }
 
-# RDS is its own authority: docs/deploying.md.
+# RDS is its own authority, another one in each region: docs/deploying.md.
 fetch_authorities() {
-    [ -s "$AUTHORITIES" ] && return
     mkdir -p "$(dirname "$AUTHORITIES")"
-    curl -fsS -o "$AUTHORITIES" "https://truststore.pki.rds.amazonaws.com/$REGION/$REGION-bundle.pem" ||
-        refuse "the authorities of RDS in $REGION could not be fetched to $AUTHORITIES."
+    curl -fsS -o "$AUTHORITIES.part" "https://truststore.pki.rds.amazonaws.com/$REGION/$REGION-bundle.pem" ||
+        refuse "the authorities of RDS in $REGION could not be fetched."
+    mv "$AUTHORITIES.part" "$AUTHORITIES"
 }
 
 # The template with the packages in place of the sources.
@@ -45,10 +46,10 @@ write_template() {
 }
 
 check_tools
-infra/package.sh
 fetch_authorities
+infra/package.sh
 write_template
 # shellcheck disable=SC2086
 sam deploy --template-file "$TEMPLATE" --stack-name "$STACK" --region "$REGION" --resolve-s3 \
-    --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND --no-fail-on-empty-changeset \
+    --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND --no-fail-on-empty-changeset --tags Application=lp-reporting \
     --parameter-overrides "Architecture=$ARCH" ${PARAMETERS:-}

@@ -64,7 +64,7 @@ check_zip() {
     needed=$(readelf --version-info "$folder/bootstrap" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
     rm -r "$folder"
     [ "$(printf '%s\n' "${needed#GLIBC_}" "$NEWEST_GLIBC" | sort -V | tail -1)" = "$NEWEST_GLIBC" ] ||
-        refuse "$zip needs $needed, and Lambda has $NEWEST_GLIBC: build on a system as old as Debian 12."
+        refuse "$zip needs $needed, and Lambda has $NEWEST_GLIBC: build on Debian 12 or another system with a glibc of its age."
 }
 
 TARGET=$(rust_target)

@@ -50,7 +50,11 @@ impl Drop for Functions {
 #[tokio::test]
 #[ignore = "the package takes minutes to build: make test-package"]
 async fn a_function_out_of_its_package_answers() {
-    let zip = format!("target/lambda/x86_64/{PACKAGED}/bootstrap.zip");
+    let architecture = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let zip = format!("target/lambda/{architecture}/{PACKAGED}/bootstrap.zip");
     let functions = Functions::with_package(&local::project_directory().join(zip));
     let folder = functions.0.to_str().expect("a path is text");
     let stack = Stack::start_with(&["--bin-dir", folder]).await;
@@ -61,4 +65,41 @@ async fn a_function_out_of_its_package_answers() {
         assert_eq!(answer.headers["x-cache"], origin);
         assert_eq!(answer.body["lpId"], stack.id("LP_ID"));
     }
+}
+
+/// Says why a deployment cannot begin, with so much of the environment.
+fn refusal(variables: &[(&str, &str)]) -> String {
+    let output = Command::new("/bin/bash")
+        .arg(local::project_directory().join("infra/deploy.sh"))
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .expect("bash starts");
+    assert!(!output.status.success(), "{output:?}");
+    String::from_utf8(output.stderr).expect("it says it in words")
+}
+
+#[test]
+fn a_deployment_stops_before_anything_is_built_and_says_what_is_missing() {
+    let tools = std::env::temp_dir().join(unique_name("lp-reporting-tools"));
+    fs::create_dir(&tools).expect("a folder is created");
+    for tool in ["sam", "curl"] {
+        // Found, and never run.
+        symlink("/bin/false", tools.join(tool)).expect("a link");
+    }
+    let [nothing, tools_only] = [
+        "/bin:/usr/bin".to_owned(),
+        format!("{}:/bin:/usr/bin", tools.display()),
+    ];
+    let home = ("HOME", "/nonexistent");
+    let without_tools = refusal(&[("PATH", &nothing), home]);
+    let without_region = refusal(&[("PATH", &tools_only), home]);
+    let without_credentials = refusal(&[("PATH", &tools_only), home, ("AWS_REGION", "eu-west-1")]);
+    fs::remove_dir_all(&tools).expect("the folder is removed");
+    assert!(without_tools.contains("sam"), "{without_tools}");
+    assert!(without_region.contains("AWS_REGION"), "{without_region}");
+    assert!(
+        without_credentials.contains("AWS_PROFILE"),
+        "{without_credentials}"
+    );
 }

@@ -51,7 +51,7 @@ const LOGGED: [&str; 9] = [
     "responseLatency",
     "integrationLatency",
     "responseLength",
-    "error.messageString",
+    "error.message",
 ];
 
 /// A metric as an alarm or the dashboard names it.
