@@ -191,6 +191,8 @@ async fn messages_are_told_by_what_became_of_them(run: &Run) {
     let oldest = r#"aws_sqs_approximate_age_of_oldest_message_seconds{queue="ActivityQueue"}"#;
     run.until(|now| now.of(retried) > before.of(retried) && now.of(oldest) > 0.0)
         .await;
+    let age = "lp_reporting_retried_message_age_seconds";
+    run.until(|now| now.find(age).is_some()).await;
 }
 
 async fn the_night_tells_of_the_views(run: &Run) {

@@ -11,6 +11,9 @@ use crate::queue::Message;
 /// Messages that are remembered; more are passed over.
 const MESSAGES_LIMIT: usize = 10_000;
 
+/// The platform leaves out of its figure what was received so often.
+const DELIVERIES_LIMIT: u32 = 3;
+
 /// The messages that were received and are not deleted, by their ids. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct InHand(Arc<Mutex<HashMap<String, DateTime<Utc>>>>);
@@ -21,9 +24,12 @@ impl InHand {
         let mut held = self.held();
         for message in messages {
             if let Some(sent_at) = sent_at(message)
+                && deliveries(message) < DELIVERIES_LIMIT
                 && held.len() < MESSAGES_LIMIT
             {
                 held.insert(message.id.clone(), sent_at);
+            } else {
+                held.remove(&message.id);
             }
         }
     }
@@ -52,11 +58,19 @@ impl InHand {
 }
 
 fn sent_at(message: &Message) -> Option<DateTime<Utc>> {
-    let attribute = message
-        .attributes
-        .iter()
-        .find(|(name, _)| name == "SentTimestamp");
-    DateTime::from_timestamp_millis(attribute?.1.parse().ok()?)
+    let millis = attribute(message, "SentTimestamp")?;
+    DateTime::from_timestamp_millis(millis.parse().ok()?)
+}
+
+fn deliveries(message: &Message) -> u32 {
+    let count = attribute(message, "ApproximateReceiveCount");
+    count.and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
+fn attribute<'a>(message: &'a Message, wanted: &str) -> Option<&'a str> {
+    let mut attributes = message.attributes.iter();
+    let (_, value) = attributes.find(|(name, _)| name == wanted)?;
+    Some(value)
 }
 
 #[cfg(test)]
@@ -93,5 +107,13 @@ mod tests {
         ]);
         assert_eq!(age_ms(false), 10_000);
         assert_eq!((age_ms(true), age_ms(false)), (0, 0));
+        let mut often = message("often", 1_000);
+        in_hand.received(std::slice::from_ref(&often));
+        assert_eq!(age_ms(false), 9_000);
+        often
+            .attributes
+            .push(("ApproximateReceiveCount".to_owned(), "3".to_owned()));
+        in_hand.received(&[often]);
+        assert_eq!(age_ms(false), 0, "the platform does not count it any more");
     }
 }

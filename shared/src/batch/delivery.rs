@@ -1,6 +1,7 @@
 //! A message as the queue delivered it, and what is to become of it.
 
 use aws_lambda_events::sqs::SqsMessage;
+use chrono::{DateTime, Utc};
 use tracing::Span;
 use tracing::field::display;
 
@@ -84,6 +85,12 @@ impl Delivery {
     pub(super) fn span(&self) -> Span {
         let trace_id = self.trace().trace_id().map(display);
         tracing::error_span!("message", message_id = self.message_id(), trace_id)
+    }
+
+    /// When it was put on the queue, as the queue tells it.
+    pub(super) fn sent_at(&self) -> Option<DateTime<Utc>> {
+        let millis = self.record.attributes.get("SentTimestamp")?;
+        DateTime::from_timestamp_millis(millis.parse().ok()?)
     }
 
     /// How often it was delivered, this time included, whatever came of it.

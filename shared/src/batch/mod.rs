@@ -9,15 +9,16 @@ mod recording;
 use std::time::{Duration, Instant};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use chrono::{DateTime, Utc};
 
-use self::delivery::Delivery;
+use self::delivery::{Delivery, Fate};
 use self::fates::{End, Evaluations};
 use crate::app::App;
 use crate::config::{Environment, QueueConfig, RefreshConfig};
 use crate::error::Error;
 use crate::metrics::{
     BATCH_DURATION, MESSAGES_DUPLICATED, MESSAGES_RECORDED, MESSAGES_REFUSED, MESSAGES_RETRIED,
-    in_milliseconds, measure_waits,
+    RETRIED_MESSAGE_AGE, in_milliseconds, measure_waits,
 };
 use crate::queue::Queue;
 
@@ -56,14 +57,22 @@ impl Worker {
         let begun = Instant::now();
         let mut tally = Tally::default();
         let (response, waits) = measure_waits(self.work_on(event, &mut tally)).await;
-        self.app
+        let metrics = self
+            .app
             .measured(FUNCTION_NAME, waits)
             .milliseconds(BATCH_DURATION, in_milliseconds(begun.elapsed()))
             .count(MESSAGES_RECORDED, tally.recorded)
             .count(MESSAGES_DUPLICATED, tally.duplicated)
             .count(MESSAGES_REFUSED, tally.refused)
-            .count(MESSAGES_RETRIED, tally.retried)
-            .write();
+            .count(MESSAGES_RETRIED, tally.retried);
+        let age = tally
+            .oldest_retried
+            .map(|sent_at| self.app.clock.now() - sent_at);
+        match age {
+            Some(age) => metrics.seconds(RETRIED_MESSAGE_AGE, age.as_seconds_f64().max(0.0)),
+            None => metrics,
+        }
+        .write();
         response
     }
 
@@ -80,6 +89,7 @@ impl Worker {
                 End::Buried => tally.refused += 1,
                 End::Again => {
                     tally.retried += 1;
+                    tally.note_retried(delivery);
                     let mut failure = BatchItemFailure::default();
                     failure.item_identifier = delivery.message_id().to_owned();
                     response.batch_item_failures.push(failure);
@@ -98,4 +108,18 @@ struct Tally {
     duplicated: u64,
     refused: u64,
     retried: u64,
+    /// When the oldest of those that are retried was sent.
+    oldest_retried: Option<DateTime<Utc>>,
+}
+
+impl Tally {
+    fn note_retried(&mut self, delivery: &Delivery) {
+        // What makes way waits of its own will.
+        if let (Some(sent_at), false) =
+            (delivery.sent_at(), matches!(delivery.fate, Fate::MakesWay))
+        {
+            let oldest = self.oldest_retried.get_or_insert(sent_at);
+            *oldest = sent_at.min(*oldest);
+        }
+    }
 }

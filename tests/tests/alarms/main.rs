@@ -218,6 +218,25 @@ async fn old_messages(run: &Run) {
     watch.until_quiet().await;
 }
 
+/// The database is away, so that messages come back again and again.
+async fn old_messages_are_told_of_when_the_queue_does_not(run: &Run) {
+    let watch = run.watch("OldMessages").await;
+    watch.until_quiet().await;
+    run.stack.send(&run.call(1)).await;
+    let of_queue = r#"aws_sqs_approximate_age_of_oldest_message_seconds{queue="ActivityQueue"}"#;
+    watch
+        .until("rings without the queue", |value| {
+            value.is_some() && watch.alarm.rings_at(value)
+        })
+        .await;
+    let start = Instant::now();
+    while run.stack.figures().await.of(of_queue) > 0.0 {
+        assert!(start.elapsed() < LIMIT, "the queue still tells of it");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    watch.until_it_rings().await;
+}
+
 /// A message that cannot ever be recorded.
 async fn dead_letters(run: &Run) {
     let watch = run.watch("DeadLetters").await;
@@ -347,5 +366,6 @@ async fn server_errors(run: &Run) {
     let answer = run.ask("summary?asOf=2018-02-28").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     watch.until_it_rings().await;
+    old_messages_are_told_of_when_the_queue_does_not(run).await;
     run.stack.server("postgres", "start").await;
 }
