@@ -310,13 +310,18 @@ async fn the_latest_pooled_performance_is_found_without_reading_its_history() {
     let database = Database::sample().await;
     let client = database.connect().await;
     // With a column that no index has, so that whole rows are read whether or not vacuum has come by.
-    let sql = "select d.net_irr from lp_dashboard_summary_at($2::date) d where d.lp_id = $1::bigint";
+    let sql =
+        "select d.net_irr from lp_dashboard_summary_at($2::date) d where d.lp_id = $1::bigint";
     let past = date("2023-05-17");
     let found = client.query(sql, &[&1_i64, &past]).await;
     let parameters = [Some("1".to_owned()), Some(past.to_string())];
     let plan = Plan::of(&client, sql, &parameters).await;
     let read = plan.rows_fetched_from("lp_pooled_performance");
-    assert_eq!(read, found.expect("it is planned").len() as f64, "{plan:#?}");
+    assert_eq!(
+        read,
+        found.expect("it is planned").len() as f64,
+        "{plan:#?}"
+    );
 }
 
 /// The plan that a reader keeps for all values must choose as well: unchosen branches never run.

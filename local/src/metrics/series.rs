@@ -9,13 +9,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::page::Page;
 
 /// Which metrics are states: the last value holds until the next.
-pub const GAUGES: [&str; 8] = [
+pub const GAUGES: [&str; 9] = [
     "BreakerOpen",
     "DriftRows",
     "IndexBloatPercent",
     "IndexBytes",
     "MarksOutstanding",
     "PerformancePending",
+    "RetriedMessageAge",
     "TableBytes",
     "ViewAge",
 ];
