@@ -73,8 +73,8 @@ impl App {
 
     /// Answers requests as a Lambda function until the environment ends it.
     ///
-    /// What was measured is told, and who looked is recorded, after the answer is sent, which therefore does not wait for it, and before the next event is asked
-    /// for, until when the platform does not freeze the process.
+    /// What was measured is told, and who looked is recorded, after the answer is sent, which therefore does not wait for it, and
+    /// before the next event is asked for, until when the platform does not freeze the process.
     pub async fn serve<H, F>(self, handler: H) -> Result<(), lambda_http::Error>
     where
         H: Fn(&'static Self, Request) -> F + Send + 'static,

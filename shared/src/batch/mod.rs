@@ -57,22 +57,19 @@ impl Worker {
         let begun = Instant::now();
         let mut tally = Tally::default();
         let (response, waits) = measure_waits(self.work_on(event, &mut tally)).await;
-        let metrics = self
-            .app
+        let age = tally
+            .oldest_retried
+            .map(|sent_at| (self.app.clock.now() - sent_at).as_seconds_f64().max(0.0));
+        self.app
             .measured(FUNCTION_NAME, waits)
             .milliseconds(BATCH_DURATION, in_milliseconds(begun.elapsed()))
             .count(MESSAGES_RECORDED, tally.recorded)
             .count(MESSAGES_DUPLICATED, tally.duplicated)
             .count(MESSAGES_REFUSED, tally.refused)
-            .count(MESSAGES_RETRIED, tally.retried);
-        let age = tally
-            .oldest_retried
-            .map(|sent_at| self.app.clock.now() - sent_at);
-        match age {
-            Some(age) => metrics.seconds(RETRIED_MESSAGE_AGE, age.as_seconds_f64().max(0.0)),
-            None => metrics,
-        }
-        .write();
+            .count(MESSAGES_RETRIED, tally.retried)
+            // What is not finite is left out.
+            .seconds(RETRIED_MESSAGE_AGE, age.unwrap_or(f64::NAN))
+            .write();
         response
     }
 

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use tests::database::project;
 use tests::stack::Stack;
 
-use super::page::{Block, pages};
+use super::page::{Block, pages, targets};
 use super::workplace::Workplace;
 
 /// How long messages that a block has sent are waited for.
@@ -51,20 +50,6 @@ fn blocks() -> Vec<(Use, Block)> {
         .filter_map(|block| Some(Use::of(&block)?.map(|used| (used, block))))
         .collect();
     marked.unwrap_or_else(|unknown| panic!("{unknown}"))
-}
-
-/// The targets that the Makefile offers.
-fn targets() -> Vec<String> {
-    let makefile =
-        std::fs::read_to_string(project().join("Makefile")).expect("the Makefile is there");
-    let offered = makefile
-        .lines()
-        .find_map(|line| line.strip_prefix(".PHONY:"));
-    offered
-        .expect("it names its targets")
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect()
 }
 
 /// The target of a line such as `SIZE=M make run KEEP=1  # keeps the data`; nothing for a line without a command.

@@ -8,7 +8,7 @@ use serde_norway::Value;
 use shared::metrics;
 use tests::database::project;
 
-use super::page::pages;
+use super::page::{pages, targets};
 
 /// Whom functions log in as.
 const ROLES: [Role; 5] = [
@@ -85,21 +85,8 @@ fn alarms() -> Vec<String> {
     let alarms = resources
         .filter(|(_, resource)| resource["Type"].as_str() == Some("AWS::CloudWatch::Alarm"));
     alarms
-        .filter_map(|(id, _)| {
-            id.as_str()
-                .map(|id| id.trim_end_matches("Alarm").to_owned())
-        })
+        .filter_map(|(id, _)| id.as_str().map(str::to_owned))
         .collect()
-}
-
-/// The targets of the Makefile that a person asks for.
-fn targets() -> Vec<String> {
-    let makefile = read("Makefile");
-    let offered = makefile
-        .lines()
-        .find_map(|line| line.strip_prefix(".PHONY:"));
-    let offered = offered.expect("it names its targets").split_whitespace();
-    offered.map(|target| format!("make {target}")).collect()
 }
 
 #[test]
@@ -134,7 +121,13 @@ fn the_quick_reference_names_everything_that_there_is() {
                 .collect(),
         ),
         ("roles", ROLES.map(|role| role.name().to_owned()).to_vec()),
-        ("targets", targets()),
+        (
+            "targets",
+            targets()
+                .iter()
+                .map(|target| format!("make {target}"))
+                .collect(),
+        ),
         ("alarms", alarms()),
         (
             "metrics",

@@ -52,6 +52,16 @@ pub fn files() -> Vec<PathBuf> {
     files
 }
 
+/// The targets that the Makefile offers.
+pub fn targets() -> Vec<String> {
+    let makefile = fs::read_to_string(project().join("Makefile")).expect("the Makefile is there");
+    let offered = makefile
+        .lines()
+        .find_map(|line| line.strip_prefix(".PHONY:"));
+    let offered = offered.expect("it names its targets").split_whitespace();
+    offered.map(str::to_owned).collect()
+}
+
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("the folder is there") {
         let entry = entry.expect("an entry");
