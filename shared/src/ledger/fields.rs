@@ -2,7 +2,7 @@
 //! and so is what is left over.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::calendar::parse_date;
 use crate::refusal::{Reason, Refusal};
@@ -11,6 +11,9 @@ use crate::refusal::{Reason, Refusal};
 pub const LARGEST_AMOUNT_CENTS: i64 = 1_000_000_000_000_000;
 const LARGEST_METADATA_BYTES: usize = 4096;
 const LONGEST_SHOWN_NAME: usize = 60;
+/// What is not a whole number of 64 bits arrives as a double. One beyond this size has lost digits, or is written with hundreds of
+/// zeros by the database; so is one that is as much smaller than 1.
+const LARGEST_DOUBLE: f64 = 1e19;
 
 /// The properties not yet taken.
 pub struct Fields(Map<String, Value>);
@@ -149,8 +152,8 @@ impl Fields {
                         format!("metadata is larger than {LARGEST_METADATA_BYTES} bytes"),
                     ));
                 }
-                if holds_nul(&value) {
-                    return Err(malformed("metadata holds a NUL character"));
+                if let Some(what) = not_kept(&value) {
+                    return Err(malformed(format!("metadata holds {what}")));
                 }
                 Ok(value)
             }
@@ -211,16 +214,26 @@ pub fn shown(name: &str) -> String {
         .collect()
 }
 
-/// Postgres cannot store it in JSON.
-fn holds_nul(value: &Value) -> bool {
+/// What Postgres cannot store in JSON, or would not give back as it was sent.
+fn not_kept(value: &Value) -> Option<&'static str> {
+    let nul = |text: &str| text.contains('\0').then_some("a NUL character");
     match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(holds_nul),
+        Value::String(text) => nul(text),
+        Value::Number(number) => is_vast(number).then_some(
+            "a number beyond 10^19 or closer to zero than 10^-19, which is kept only as text",
+        ),
+        Value::Array(values) => values.iter().find_map(not_kept),
         Value::Object(object) => object
             .iter()
-            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+            .find_map(|(name, value)| nul(name).or_else(|| not_kept(value))),
+        Value::Null | Value::Bool(_) => None,
     }
+}
+
+fn is_vast(number: &Number) -> bool {
+    let double = number.as_f64().filter(|_| number.is_f64());
+    let size = double.unwrap_or_default().abs();
+    size >= LARGEST_DOUBLE || (size > 0.0 && size < LARGEST_DOUBLE.recip())
 }
 
 /// RFC 3339 as the published schema has it: no lower case, no blank, no leap second, at most nanoseconds.

@@ -174,9 +174,7 @@ pub fn parse_message(body: &str) -> Result<Message, Refusal> {
         let detail = format!("the body is larger than {LARGEST_BODY_BYTES} bytes");
         return Err(Refusal::new(Reason::TooLarge, detail));
     }
-    let Ok(Object(object)) = serde_json::from_str(body) else {
-        return Err(malformed("the body is not a JSON object"));
-    };
+    let Object(object) = serde_json::from_str(body).map_err(|error| unreadable(&error))?;
     let object = object
         .map_err(|name| malformed(format!("the property {} stands there twice", shown(&name))))?;
     let schema = object.get("schema").and_then(Value::as_str);
@@ -195,6 +193,17 @@ pub fn parse_message(body: &str) -> Result<Message, Refusal> {
             "schema names no kind or version of message that is known here",
         )),
     }
+}
+
+/// Where the body stops being an object, which the error itself would tell with some of its content.
+fn unreadable(error: &serde_json::Error) -> Refusal {
+    let (line, column) = (error.line(), error.column());
+    if line == 0 {
+        return malformed("the body is not a JSON object");
+    }
+    malformed(format!(
+        "the body is not a JSON object that can be read beyond line {line}, column {column}"
+    ))
 }
 
 fn event(
