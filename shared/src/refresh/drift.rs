@@ -5,6 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::Transaction;
 use tokio_postgres::IsolationLevel;
 
+use super::views::set_today;
 use crate::app::Clock;
 use crate::db::{Connection, Database};
 use crate::error::Error;
@@ -94,12 +95,12 @@ pub(super) async fn snapshot(
         .read_only(true)
         .start()
         .await?;
-    let settings = format!(
-        "set local statement_timeout = {}; set local lp_reporting.clock_offset_seconds = {}",
-        STATEMENT_TIMEOUT.as_millis(),
-        clock.offset().num_seconds()
+    let limit = format!(
+        "set local statement_timeout = {}",
+        STATEMENT_TIMEOUT.as_millis()
     );
-    transaction.batch_execute(&settings).await?;
+    transaction.batch_execute(&limit).await?;
+    set_today(&transaction, clock).await?;
     Ok(transaction)
 }
 

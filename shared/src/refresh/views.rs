@@ -65,11 +65,11 @@ pub async fn refresh_views(
     drift_rows: Option<i64>,
 ) -> Result<Option<Refreshed>, Error> {
     let _wait = Wait::for_database();
-    let Some(mut session) = Session::open(db, clock, cause).await? else {
+    let Some(mut session) = Session::open(db, cause).await? else {
         return Ok(None);
     };
     let refresh_id = session.claim(cause).await?;
-    match session.refresh(refresh_id, drift_rows).await {
+    match session.refresh(refresh_id, clock, drift_rows).await {
         Ok((refreshed, seconds)) => {
             tell_duration(cause, seconds);
             // It is committed, and a connection that is gone has taken the lock along.
@@ -94,6 +94,17 @@ pub async fn refresh_views(
     }
 }
 
+/// Tells the views' definitions, for as long as the transaction lasts, which day it is by the clock; see there for what else it may be.
+pub(super) async fn set_today(
+    transaction: &tokio_postgres::Transaction<'_>,
+    clock: Clock,
+) -> Result<(), Error> {
+    let offset_seconds = clock.offset().num_seconds();
+    let sql = include_str!("today.sql");
+    transaction.query_one(sql, &[&offset_seconds]).await?;
+    Ok(())
+}
+
 /// Tells how long a refresh took, as its history has it.
 fn tell_duration(cause: Cause, seconds: f64) {
     Metrics::new()
@@ -108,13 +119,12 @@ struct Session(ClientWrapper);
 
 impl Session {
     /// Opens the session and takes the lock, unless another keeps it for too long.
-    async fn open(db: &Database, clock: Clock, cause: Cause) -> Result<Option<Self>, Error> {
+    async fn open(db: &Database, cause: Cause) -> Result<Option<Self>, Error> {
         let client = Object::take(db.connection().await?);
         let settings = format!(
-            "set lock_timeout = {}; set statement_timeout = {}; set lp_reporting.clock_offset_seconds = {}",
+            "set lock_timeout = {}; set statement_timeout = {}",
             cause.patience().as_millis(),
             STATEMENT_TIMEOUT.as_millis(),
-            clock.offset().num_seconds(),
         );
         client.batch_execute(&settings).await?;
         let lock = format!("select pg_advisory_lock({REFRESH_LOCK}); set lock_timeout = 0");
@@ -138,6 +148,7 @@ impl Session {
     async fn refresh(
         &mut self,
         refresh_id: i64,
+        clock: Clock,
         drift_rows: Option<i64>,
     ) -> Result<(Refreshed, f64), Error> {
         let transaction = self
@@ -146,6 +157,7 @@ impl Session {
             .isolation_level(IsolationLevel::RepeatableRead)
             .start()
             .await?;
+        set_today(&transaction, clock).await?;
         transaction.batch_execute("select refresh_views()").await?;
         let row = transaction
             .query_one(include_str!("finish.sql"), &[&refresh_id, &drift_rows])
