@@ -128,7 +128,8 @@ pub struct DatabaseConfig {
     /// `DATABASE_MAX_CONNECTIONS`, 1 to 100, default 4: a function serves one event at a time and pipelines.
     pub max_connections: usize,
     /// `DATABASE_STATEMENT_TIMEOUT_MS`, 1 to 900000, default 10000: what no statement may exceed. Of an HTTP function it lies
-    /// below the function's own limit, so that a slow database is answered with 503. Refreshes set their own.
+    /// below the function's own limit, so that a slow database is answered with 503. Refreshes set their own. Thrice as long, but
+    /// not longer than 45 s, may a batch take to record, and a session that comes without a proxy be idle in a transaction.
     pub statement_timeout: Duration,
     /// `AWS_LAMBDA_FUNCTION_NAME`, set by Lambda: how the connection shows in `pg_stat_activity`.
     pub application_name: String,

@@ -13,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -47,6 +47,15 @@ const WAIT_TIMEOUT: Duration = CREATE_TIMEOUT;
 const RECYCLE_TIMEOUT: Duration = Duration::from_millis(500);
 /// A peer that acknowledges nothing for so long is gone, as after a freeze; the kernel then fails the socket.
 const SILENT_PEER_TIMEOUT: Duration = Duration::from_secs(2);
+/// One that acknowledged a statement and then vanished is found out by the kernel's probes, while nothing else is sent.
+const SILENCE_BEFORE_PROBES: Duration = Duration::from_secs(10);
+const PROBES: u32 = 3;
+/// What a transaction that writes may take with what follows it, in statement timeouts: some of its statements may each wait for a
+/// lock. The server may vanish without a word, and then no statement timeout ends the wait for it. And as long may a session be
+/// idle in a transaction, before the server ends it: it may be the function that has vanished, with locks on LPs.
+const WRITE_STATEMENTS: u32 = 3;
+/// However long statements may take: less than a closed cache tag lives, so that nothing is committed after one has expired.
+const LONGEST_WRITE: Duration = Duration::from_secs(45);
 /// What a reader allows the network beyond the statement timeout, which the server keeps. With the looks into the cache before and
 /// after, it has to answer within the platform's own limit, so that the client is told 503 and not cut off.
 const NETWORK_ALLOWANCE: Duration = Duration::from_millis(300);
@@ -57,6 +66,8 @@ pub struct Database {
     pool: Pool,
     /// For all that a request reads, waiting for a connection and a second try included.
     read_limit: Duration,
+    /// For a transaction that writes, and what follows it.
+    write_limit: Duration,
 }
 
 impl Database {
@@ -92,6 +103,7 @@ impl Database {
         Ok(Self {
             pool,
             read_limit: config.statement_timeout + NETWORK_ALLOWANCE,
+            write_limit: write_limit(config),
         })
     }
 
@@ -118,6 +130,16 @@ impl Database {
     /// By when a reader that begins now has to be done with the database, whatever it asks of it.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.read_limit
+    }
+
+    /// Does work that writes; an error when it takes too long, and nobody knows then how far it has come.
+    pub async fn write<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        let done = timeout(self.write_limit, work).await;
+        done.map_err(|_elapsed| {
+            // The connection it was at work on is among them by now.
+            self.drop_idle_connections();
+            Error::DatabaseTimeout
+        })
     }
 
     /// Does work that only reads. When the connection proves dead (Lambda freezes a process between two events, and the
@@ -229,13 +251,18 @@ pub async fn execute(
     Ok(client.execute(&statement, values).await?)
 }
 
+fn write_limit(config: &DatabaseConfig) -> Duration {
+    LONGEST_WRITE.min(config.statement_timeout * WRITE_STATEMENTS)
+}
+
 /// The server's address with this project's bounds and session settings put in.
 fn bounded(config: &DatabaseConfig) -> tokio_postgres::Config {
     let mut server = config.server.clone();
     if !config.through_proxy {
         let session = format!(
-            "-c statement_timeout={}",
-            config.statement_timeout.as_millis()
+            "-c statement_timeout={} -c idle_in_transaction_session_timeout={}",
+            config.statement_timeout.as_millis(),
+            write_limit(config).as_millis()
         );
         let options = match server.get_options() {
             Some(given) => format!("{session} {given}"),
@@ -246,7 +273,10 @@ fn bounded(config: &DatabaseConfig) -> tokio_postgres::Config {
     server
         .application_name(&config.application_name)
         .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_user_timeout(SILENT_PEER_TIMEOUT);
+        .tcp_user_timeout(SILENT_PEER_TIMEOUT)
+        .keepalives_idle(SILENCE_BEFORE_PROBES)
+        .keepalives_interval(SILENT_PEER_TIMEOUT)
+        .keepalives_retries(PROBES);
     server
 }
 

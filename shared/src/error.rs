@@ -120,13 +120,15 @@ fn is_transport(error: &tokio_postgres::Error) -> bool {
             .is_some_and(|source| source.is::<std::io::Error>())
 }
 
-/// The server's last words on a connection, an operator's or a crash's: a statement sent just before they were read gets them
-/// as its own answer, instead of a closed socket. And `cached plan must not change result type` (a feature not supported),
-/// which a prepared statement answers for good once a migration has changed what it returns.
+/// The server's last words on a connection, an operator's, a crash's, or to a client that was idle for too long: a statement sent
+/// just before they were read gets them as its own answer, instead of a closed socket. And `cached plan must not change result
+/// type` (a feature not supported), which a prepared statement answers for good once a migration has changed what it returns.
 fn ends_connection(code: &SqlState) -> bool {
     [
         &SqlState::ADMIN_SHUTDOWN,
         &SqlState::CRASH_SHUTDOWN,
+        &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        &SqlState::IDLE_SESSION_TIMEOUT,
         &SqlState::FEATURE_NOT_SUPPORTED,
     ]
     .contains(&code)
@@ -144,14 +146,15 @@ fn refuses_data(code: &SqlState) -> bool {
         .contains(&code)
 }
 
-/// The server's refusals that pass by themselves, by SQLSTATE class: 08 connection, 25006 a standby after failover, 40
-/// serialization and deadlock, 53 resources, 55P03 a lock timeout, 57 shutdown and cancelled statements, 58 the system.
+/// The server's refusals that pass by themselves, by SQLSTATE class: 08 connection, 25006 a standby after failover, 25P03 a session
+/// that was idle for too long, 40 serialization and deadlock, 53 resources, 55P03 a lock timeout, 57 shutdown and cancelled
+/// statements, 58 the system.
 fn may_pass(code: &SqlState) -> bool {
     let code = code.code();
     ["08", "40", "53", "57", "58"]
         .iter()
         .any(|class| code.starts_with(class))
-        || ["25006", "55P03"].contains(&code)
+        || ["25006", "25P03", "55P03"].contains(&code)
 }
 
 #[cfg(test)]
@@ -172,6 +175,9 @@ mod tests {
     fn the_servers_last_words_mean_a_dead_connection_and_a_cancelled_statement_does_not() {
         assert!(ends_connection(&SqlState::ADMIN_SHUTDOWN));
         assert!(ends_connection(&SqlState::CRASH_SHUTDOWN));
+        assert!(ends_connection(&SqlState::IDLE_SESSION_TIMEOUT));
+        let idle = SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT;
+        assert!(ends_connection(&idle) && may_pass(&idle));
         assert!(!ends_connection(&SqlState::QUERY_CANCELED));
     }
 

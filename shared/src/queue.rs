@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_config::BehaviorVersion;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{
@@ -16,6 +18,11 @@ use crate::trace::{Context, TRACEPARENT};
 /// The longest that SQS delays a message at its sending.
 pub const LONGEST_SEND_DELAY: Duration = Duration::from_secs(900);
 
+/// One try to send or put off a message, and all of them. The queue does either in milliseconds; when it is silent, what is not
+/// acknowledged comes again, and waiting longer would only use up the time that a function has.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A client of both queues.
 #[derive(Debug, Clone)]
 pub struct Queue {
@@ -27,7 +34,14 @@ pub struct Queue {
 impl Queue {
     /// A client with the credentials and endpoint of the environment; nothing is connected yet.
     pub async fn new(config: &QueueConfig) -> Self {
-        let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+        let limits = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        let sdk = aws_config::defaults(BehaviorVersion::latest())
+            .timeout_config(limits)
+            .load()
+            .await;
         Self {
             client: Client::new(&sdk),
             queue_url: config.queue_url.clone(),

@@ -81,16 +81,15 @@ impl Worker {
         }
     }
 
-    /// After the longest life of an answer nothing is left to forget.
+    /// Tries in any case, since the note has its time from another's clock. If that fails after the longest life of an answer,
+    /// nothing is left to forget.
     async fn forget_owed(&self, owed: &OwedForgetting) -> Fate {
-        let age = (Utc::now() - owed.owed_since).to_std().unwrap_or_default();
-        if age > LONGEST_ANSWER_TTL {
-            return Fate::Done;
-        }
         let lps = owed.lp_ids.iter().filter_map(|id| LpId::try_from(*id).ok());
         let closure = Closure::new(lps.map(|lp_id| (lp_id, TagSet::ALL)));
+        let age = (Utc::now() - owed.owed_since).to_std().unwrap_or_default();
         match self.app.cache.open(&closure).await {
             Ok(()) => Fate::Done,
+            Err(_unreached) if age > LONGEST_ANSWER_TTL => Fate::Done,
             Err(unreached) => {
                 tracing::warn!(error = %unreached.error.chain(), lps = unreached.lp_ids.len(), "cached answers are still not forgotten");
                 Fate::Retry

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
 
 use self::delivery::{Delivery, Fate};
 use self::fates::{End, Evaluations};
@@ -24,6 +25,9 @@ use crate::queue::Queue;
 
 /// The function that works on batches.
 const FUNCTION_NAME: &str = "activity-refresh";
+
+/// Messages that the queue is told of side by side: when it is silent, a batch waits for that about as long as one message.
+const SETTLED_AT_ONCE: usize = 16;
 
 /// What works on batches: the clients, and how to treat what cannot be done now.
 pub struct Worker {
@@ -80,8 +84,9 @@ impl Worker {
         self.forget(&mut deliveries).await;
         self.refresh_views(&mut deliveries).await;
         let mut response = SqsBatchResponse::default();
-        for delivery in &deliveries {
-            match self.settle(delivery).await {
+        let ends = self.settle_all(&deliveries).await;
+        for (delivery, end) in deliveries.iter().zip(ends) {
+            match end {
                 End::Done => {}
                 End::Buried => tally.refused += 1,
                 End::Again => {
@@ -94,6 +99,19 @@ impl Worker {
             }
         }
         response
+    }
+
+    /// Brings every message to its end, some at a time.
+    async fn settle_all(&self, deliveries: &[Delivery]) -> Vec<End> {
+        let mut ends = Vec::with_capacity(deliveries.len());
+        for some in deliveries.chunks(SETTLED_AT_ONCE) {
+            let mut settling = Vec::with_capacity(some.len());
+            for delivery in some {
+                settling.push(self.settle(delivery));
+            }
+            ends.extend(join_all(settling).await);
+        }
+        ends
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use futures_util::FutureExt;
+
 use super::delivery::{Delivery, Fate};
 use super::{Tally, Worker};
 use crate::app::App;
@@ -22,8 +24,23 @@ struct Attempt {
 }
 
 impl Worker {
-    /// Records what happened, then does what is owed for it.
+    /// Records what happened, then does what is owed for it. When the database takes too long, nobody knows how far that came: all
+    /// of it comes back, and what is recorded is a duplicate then.
     pub(super) async fn record(&self, deliveries: &mut [Delivery], tally: &mut Tally) {
+        // Boxed, so that whoever works on batches is not compiled through all that recording consists of.
+        let recording = self.record_and_follow(deliveries, tally).boxed();
+        let Err(error) = self.app.db.write(recording).await else {
+            return;
+        };
+        report(&error, "messages could not be recorded in time");
+        for delivery in deliveries {
+            if matches!(delivery.message, Some(Message::Event(_))) {
+                delivery.fate = Fate::Retry;
+            }
+        }
+    }
+
+    async fn record_and_follow(&self, deliveries: &mut [Delivery], tally: &mut Tally) {
         let (positions, events): (Vec<usize>, Vec<&Event>) = deliveries
             .iter()
             .enumerate()
