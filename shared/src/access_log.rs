@@ -19,6 +19,9 @@ const BEGIN: &str = "begin; set local statement_timeout = '200ms'";
 /// For all of it, connecting included, which a function that has answered from the cache alone does only now. The next event waits so
 /// long at most, and the platform's limit for the event is not reached.
 const LIMIT: Duration = Duration::from_secs(1);
+/// How long the database is left alone after it has let a record wait for all of that: an answer from the cache needs it for nothing
+/// else, and callers of such answers shall not queue for a database that is silent.
+const REST: Duration = Duration::from_secs(5);
 
 /// What came of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,7 @@ pub struct Look {
 pub struct AccessLog {
     db: Database,
     noted: Arc<Mutex<Option<(Look, Span)>>>,
+    rests_until: Arc<Mutex<Option<Instant>>>,
 }
 
 impl AccessLog {
@@ -71,6 +75,7 @@ impl AccessLog {
         Self {
             db,
             noted: Arc::default(),
+            rests_until: Arc::default(),
         }
     }
 
@@ -89,14 +94,30 @@ impl AccessLog {
         }
     }
 
+    fn rests_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.rests_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn noted(&self) -> std::sync::MutexGuard<'_, Option<(Look, Span)>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    async fn insert(&self, look: &Look) -> Result<(), Error> {
+        let now = Instant::now();
+        if self.rests_until().is_some_and(|until| now < until) {
+            return Err(Error::DatabaseTimeout);
+        }
+        let inserted = self.insert_by(look, now + LIMIT).await;
+        let is_silent = matches!(inserted, Err(Error::DatabaseTimeout));
+        *self.rests_until() = is_silent.then(|| Instant::now() + REST);
+        inserted
+    }
+
     /// Tries once, since a second try could record it twice; but for a connection that died while the process was frozen, on which
     /// nothing was begun.
-    async fn insert(&self, look: &Look) -> Result<(), Error> {
-        let deadline = Instant::now() + LIMIT;
+    async fn insert_by(&self, look: &Look, deadline: Instant) -> Result<(), Error> {
         match self.try_insert(look, deadline).await {
             Err(Failed::ToBegin(error)) if error.is_dead_connection() => {
                 self.db.drop_idle_connections();
