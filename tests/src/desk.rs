@@ -141,12 +141,12 @@ pub fn event(message: &Value) -> Event {
     }
 }
 
-/// The reasons of a batch, `None` for what is recorded or a duplicate.
+/// The reasons of a batch, `None` for what is not refused.
 #[must_use]
 pub fn reasons(recorded: &Recorded) -> Vec<Option<Reason>> {
     let reason = |outcome: &Outcome| match outcome {
         Outcome::Refused(refusal) => Some(refusal.reason),
-        Outcome::Recorded | Outcome::Duplicate => None,
+        Outcome::Recorded | Outcome::Duplicate | Outcome::Undecided => None,
     };
     recorded.outcomes.iter().map(reason).collect()
 }

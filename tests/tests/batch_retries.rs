@@ -32,6 +32,20 @@ async fn a_message_that_waited_out_an_outage_is_tried_as_often_as_any_other() {
 }
 
 #[tokio::test]
+async fn an_id_that_is_given_back_is_free_for_another_event_of_the_batch() {
+    let office = Office::open().await;
+    let reversal = early_reversal(&office);
+    let mut call: serde_json::Value = serde_json::from_str(&office.call()).expect("JSON");
+    let of_reversal: serde_json::Value = serde_json::from_str(&reversal).expect("JSON");
+    call["eventId"] = of_reversal["eventId"].clone();
+    let batch = [reversal.clone(), call.to_string(), reversal];
+    assert_eq!(office.deliver(&batch, 1).await, [0, 1, 2]);
+    assert_eq!(office.dead_letters().await, []);
+    assert_eq!(office.deliver(&batch[1..2], 2).await, NONE);
+    assert_eq!(entries(&office).await, 1);
+}
+
+#[tokio::test]
 async fn a_redriven_dead_letter_is_tried_anew() {
     let office = Office::open_with(&[("RETRY_DELAYS_SECONDS", "5")]).await;
     let reversal = [early_reversal(&office)];

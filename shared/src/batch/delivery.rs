@@ -34,6 +34,7 @@ impl Fate {
         match outcome {
             Outcome::Recorded | Outcome::Duplicate => Self::Done,
             Outcome::Refused(refusal) => Self::Refused(refusal),
+            Outcome::Undecided => Self::MakesWay,
         }
     }
 

@@ -19,7 +19,7 @@ use crate::cache::{Cache, Tag, TagSet};
 use crate::db::{self, Connection};
 use crate::error::Error;
 use crate::ids::LpId;
-use crate::refusal::Refusal;
+use crate::refusal::{Reason, Refusal};
 
 /// What became of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Outcome {
     Duplicate,
     /// It is not recorded; the reason says whether it may be later.
     Refused(Refusal),
+    /// Nothing can be said of it yet: it shares its id with an event of the same batch that was refused in the end.
+    Undecided,
 }
 
 /// What became of a batch, and what is owed for it: by those recorded now, and by duplicates in case the first delivery
@@ -91,6 +93,7 @@ enum State {
     },
     Duplicate(Owner),
     Refused(Refusal),
+    Undecided,
 }
 
 struct Batch<'a> {
@@ -266,13 +269,36 @@ impl<'a> Batch<'a> {
                     reversed.insert(reversal.position, activity_id);
                 }
                 Err(refusal) => {
-                    refused.push(self.events[reversal.position]);
+                    refused.push((self.events[reversal.position], refusal.clone()));
                     self.states[reversal.position] = State::Refused(refusal);
                 }
             }
         }
-        unclaim(transaction, &refused).await?;
+        let unclaimed: Vec<&Event> = refused.iter().map(|(event, _)| *event).collect();
+        unclaim(transaction, &unclaimed).await?;
+        self.reconsider(&refused);
         Ok(reversed)
+    }
+
+    /// Whoever was measured against a claim that is given back: a copy shares the refusal, and what is another event has to be looked
+    /// at again, since the id is nobody's now.
+    fn reconsider(&mut self, refused: &[(&Event, Refusal)]) {
+        let by_id: HashMap<_, _> = refused
+            .iter()
+            .map(|(event, why)| (id(event), why))
+            .collect();
+        for (event, state) in self.events.iter().zip(&mut self.states) {
+            let Some(&refusal) = by_id.get(&id(event)) else {
+                continue;
+            };
+            match state {
+                State::Duplicate(_) => *state = State::Refused(refusal.clone()),
+                State::Refused(own) if own.reason == Reason::EventIdReused => {
+                    *state = State::Undecided;
+                }
+                _ => {}
+            }
+        }
     }
 
     fn rows(&self, row: fn(usize, &Event) -> Option<Value>) -> Vec<Value> {
@@ -317,9 +343,15 @@ impl<'a> Batch<'a> {
                 State::New { .. } => Outcome::Recorded,
                 State::Known(_) | State::Duplicate(_) => Outcome::Duplicate,
                 State::Refused(refusal) => Outcome::Refused(refusal),
+                State::Undecided => Outcome::Undecided,
             })
             .collect()
     }
+}
+
+/// What an event is claimed by.
+fn id(event: &Event) -> (&str, &str) {
+    (&event.source, &event.event_id)
 }
 
 async fn insert(transaction: &Transaction<'_>, sql: &str, rows: Vec<Value>) -> Result<(), Error> {
