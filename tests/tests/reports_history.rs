@@ -96,6 +96,35 @@ async fn points_from_the_day_on_which_performance_is_owed_say_so() {
 }
 
 #[tokio::test]
+async fn while_points_after_the_last_are_owed_the_last_says_so() {
+    let world = Reporting::settled().await;
+    let late = activity_message(world.commitment_id, "capital_call", 1_000, "2025-06-02");
+    world.desk.record(&[&late]).await;
+    let last = async |end: Option<&str>| {
+        let mut report = question(&world, scopes(&world)[1].0, Granularity::Monthly);
+        report.end = end.map(date);
+        let answer = ask(&world.desk, &report).await;
+        let points = answer["series"][0]["points"]
+            .as_array()
+            .expect("points")
+            .clone();
+        let flagged = |point: &Value| point["flags"].to_string().contains("IRR_PENDING");
+        assert!(
+            points.iter().rev().skip(1).all(|point| !flagged(point)),
+            "{answer}"
+        );
+        let last = points.last().expect("a point");
+        (last["date"].clone(), flagged(last))
+    };
+    let (before, is_flagged) = last(None).await;
+    assert!(is_flagged && before.as_str() < Some("2025-06-02"));
+    // Of the days until then nothing is owed.
+    assert_eq!(last(Some("2025-06-01")).await, (before, false));
+    world.settle().await;
+    assert_eq!(last(None).await, (json!("2025-06-02"), false));
+}
+
+#[tokio::test]
 async fn points_from_the_day_on_which_gross_performance_is_owed_say_so_in_that_fund() {
     let world = Reporting::settled().await;
     let sql = "insert into investment_valuations (investment_id, valuation_date, fair_value_cents)

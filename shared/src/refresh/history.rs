@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 
 use crate::db::{self, Values};
 use crate::error::Error;
+use crate::finance::money::{Overflow, to_cents};
 use crate::finance::performance::{FlowDay, History, NavReport};
 
 /// A commitment and what happened to it.
@@ -41,7 +42,7 @@ pub(super) async fn load_commitments(
             .push(AccountDay::read(row));
     }
     let commitment = |row: &Row| {
-        let commitment_id = row.get("commitment_id");
+        let commitment_id: i64 = row.get("commitment_id");
         let mut history = History {
             commitment_date: row.get("commitment_date"),
             commitment_cents: row.get("commitment_amount_cents"),
@@ -49,16 +50,19 @@ pub(super) async fn load_commitments(
             flows: Vec::new(),
             navs: Vec::new(),
         };
-        tell(&mut history, accounts.get(&commitment_id));
-        Commitment {
+        let account = accounts.get(&commitment_id).map_or(&[][..], Vec::as_slice);
+        tell(&mut history, account).map_err(|overflow| {
+            Error::Inconsistent(format!("of commitment {commitment_id} {overflow}"))
+        })?;
+        Ok(Commitment {
             lp_id: row.get("lp_id"),
             fund_id: row.get("fund_id"),
             commitment_id,
             currency: row.get("currency"),
             history,
-        }
+        })
     };
-    Ok(commitments.iter().map(commitment).collect())
+    commitments.iter().map(commitment).collect()
 }
 
 /// A row of the account: balances at the end of a day on which something happened.
@@ -97,19 +101,22 @@ impl AccountDay {
     }
 }
 
-/// Takes an account apart into what made it. Cash is what was distributed less what was paid in, for every type of entry.
-fn tell(history: &mut History, account: Option<&Vec<AccountDay>>) {
+/// Takes an account apart into what made it. Cash is what was distributed less what was paid in, for every type of entry. Of two
+/// balances that fit into 64 bits the difference need not.
+fn tell(history: &mut History, account: &[AccountDay]) -> Result<(), Overflow> {
     let (mut paid_in, mut distributed, mut changed) = (0, 0, 0);
-    for day in account.into_iter().flatten() {
+    for day in account {
+        let put_in = i128::from(day.paid_in_cents) - paid_in;
+        let taken_out = i128::from(day.distributed_cents) - distributed;
         let flow = FlowDay {
             date: day.date,
-            paid_in_cents: day.paid_in_cents - paid_in,
-            distributed_cents: day.distributed_cents - distributed,
-            cash_cents: (day.distributed_cents - distributed) - (day.paid_in_cents - paid_in),
+            paid_in_cents: to_cents(put_in)?,
+            distributed_cents: to_cents(taken_out)?,
+            cash_cents: to_cents(taken_out - put_in)?,
         };
-        let change_cents = day.commitment_effect_cents - changed;
-        (paid_in, distributed) = (day.paid_in_cents, day.distributed_cents);
-        changed = day.commitment_effect_cents;
+        let change_cents = to_cents(i128::from(day.commitment_effect_cents) - changed)?;
+        (paid_in, distributed) = (day.paid_in_cents.into(), day.distributed_cents.into());
+        changed = day.commitment_effect_cents.into();
         let report = day.report();
         // Entries that cancel leave no difference, but something happened all the same: only a day that moves the rate
         // without a report can be such a day of cash, and one that does not move it such a change.
@@ -124,5 +131,53 @@ fn tell(history: &mut History, account: Option<&Vec<AccountDay>>) {
             history.changes.push((day.date, change_cents));
         }
         history.navs.extend(report);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Accounts without a report, on one day after the other.
+    fn told(balances: &[(i64, i64)]) -> Result<Vec<i64>, Overflow> {
+        let days = balances.iter().zip(NaiveDate::default().iter_days());
+        let account: Vec<AccountDay> = days
+            .map(|(&(paid_in_cents, distributed_cents), date)| AccountDay {
+                date,
+                paid_in_cents,
+                distributed_cents,
+                commitment_effect_cents: 0,
+                reported_nav_cents: None,
+                nav_as_of_date: None,
+                irr_date: Some(date),
+            })
+            .collect();
+        let mut history = History {
+            commitment_date: NaiveDate::default(),
+            commitment_cents: 1,
+            changes: Vec::new(),
+            flows: Vec::new(),
+            navs: Vec::new(),
+        };
+        tell(&mut history, &account)?;
+        Ok(history.flows.iter().map(|flow| flow.cash_cents).collect())
+    }
+
+    #[test]
+    fn cash_is_the_difference_of_the_balances_of_two_days() {
+        assert_eq!(told(&[(10, 0), (10, 7), (4, 9)]), Ok(vec![-10, 7, 8]));
+        assert_eq!(
+            told(&[(i64::MAX, 0), (0, 0)]),
+            Ok(vec![-i64::MAX, i64::MAX])
+        );
+    }
+
+    #[test]
+    fn cash_beyond_64_bits_is_an_error_though_both_balances_fit() {
+        let most = i64::MAX;
+        assert_eq!(told(&[(-most, most)]), Err(Overflow));
+        assert_eq!(told(&[(most, 0), (-most, 0)]), Err(Overflow));
+        assert_eq!(told(&[(0, -most), (0, most)]), Err(Overflow));
     }
 }

@@ -27,6 +27,11 @@ const TYPES: [&str; 7] = [
     "commitment_increase",
     "commitment_release",
 ];
+/// A page ends before its items take more bytes as JSON. Lambda passes on 6 MB, and the body in them as text in JSON, where a quote
+/// takes two bytes. A thousand entries with all the text that they may have would take ten.
+const MOST_PAGE_BYTES: usize = 3_000_000;
+/// What an item takes beside its texts.
+const ITEM_BYTES: usize = 400;
 /// After every date that the ledger takes.
 const AFTER_ALL: DatePosition = DatePosition {
     date: LAST_DAY,
@@ -207,7 +212,8 @@ impl Report for CapitalActivity {
 
 impl CapitalActivity {
     fn page(&self, mut items: Vec<Activity>) -> Answer {
-        let length = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let length = limit.min(fitting(&items));
         let has_next = items.len() > length;
         items.truncate(length);
         let last = items.last().filter(|_| has_next);
@@ -227,7 +233,36 @@ impl CapitalActivity {
     }
 }
 
+/// How many of the items fit a page, at least one.
+fn fitting(items: &[Activity]) -> usize {
+    let mut bytes = 0;
+    let fitting = items.iter().take_while(|item| {
+        bytes += item.most_bytes();
+        bytes <= MOST_PAGE_BYTES
+    });
+    fitting.count().max(1)
+}
+
+/// The bytes of a text as JSON: control characters become six, and quotes and backslashes two.
+fn written_bytes(text: &str) -> usize {
+    let written = |byte| match byte {
+        0..0x20 => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    };
+    text.bytes().map(written).sum()
+}
+
 impl Activity {
+    /// No less than it takes as JSON.
+    fn most_bytes(&self) -> usize {
+        let texts = [&self.description, &self.reference_number];
+        let texts = texts.into_iter().flatten().chain([&self.fund_name]);
+        let written: usize = texts.map(|text| written_bytes(text)).sum();
+        let components = self.components.as_ref().map_or(0, |raw| raw.get().len());
+        ITEM_BYTES + written + components + self.metadata.get().len()
+    }
+
     /// By position: a page has a thousand, and finding a column by its name takes longer than reading it.
     fn from_row(row: &Row) -> Option<Self> {
         let raw = |Json(value): Json<Box<RawValue>>| value;

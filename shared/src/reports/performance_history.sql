@@ -40,7 +40,10 @@ series as (
 )
 select s.currency, p.point_date, p.commitment_cents, p.paid_in_cents, p.distributed_cents, p.nav_cents,
        p.net_irr, p.annualised, p.irr_flags,
-       coalesce(p.point_date >= net_owed.from_date, false) or coalesce(p.point_date >= gross_owed.from_date, false)
+       -- The last point stands for the days after it as well: points may be owed there that it cannot show.
+       coalesce(case when p.point_date = max(p.point_date) over (partition by s.currency) then $5::date else p.point_date end
+                >= net_owed.from_date, false)
+           or coalesce(p.point_date >= gross_owed.from_date, false)
            or (s.is_pool and s.commitment_id is not null) as irr_is_pending,
        gross.moic::double precision as moic, gross.gross_irr, gross.flags as gross_flags
 from limited_partners l
