@@ -96,6 +96,46 @@ fn started_from_proc(pid: i32) -> Option<String> {
         .map(|started| (*started).to_owned())
 }
 
+/// The processes that a process has started. Those of Postgres, one a connection, are in groups of their own.
+fn children_of(pid: i32) -> Vec<i32> {
+    let parents = if Path::new("/proc/self/stat").exists() {
+        parents_from_proc()
+    } else {
+        parents_from_ps()
+    };
+    let children = parents.lines().filter_map(|line| {
+        let (child, parent) = line.trim().split_once(char::is_whitespace)?;
+        let is_its = parent.trim().parse() == Ok(pid);
+        is_its.then(|| child.parse().ok())?
+    });
+    children.collect()
+}
+
+/// A line with the ids of each process and of its parent.
+fn parents_from_proc() -> String {
+    let mut parents = String::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // Behind the command's name stand the state and the parent.
+        let parent = stat
+            .rsplit_once(')')
+            .and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        if let Some(parent) = parent {
+            parents += &format!("{name} {parent}\n");
+        }
+    }
+    parents
+}
+
+fn parents_from_ps() -> String {
+    let listed = std::process::Command::new("ps")
+        .args(["-A", "-o", "pid=,ppid="])
+        .output();
+    let listed = listed.map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&listed).into_owned()
+}
+
 /// Elsewhere (macOS) `ps` knows.
 fn started_from_ps(pid: i32) -> Option<String> {
     let output = std::process::Command::new("ps")
@@ -231,6 +271,16 @@ impl OwnedProcess {
         if let Some(pid) = self.pid {
             // An error means that it has ended already.
             let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+
+    /// Sends a signal to the process, then to the processes that it has started by then.
+    pub fn signal_all(&self, signal: Signal) {
+        let Some(pid) = self.pid else { return };
+        // An error means that it has ended already.
+        let _ = kill(Pid::from_raw(pid), signal);
+        for child in children_of(pid) {
+            let _ = kill(Pid::from_raw(child), signal);
         }
     }
 

@@ -153,7 +153,7 @@ fn creation(name: &str, template: &str) -> String {
 }
 
 /// Applies every migration in the order of its number, as psql would.
-async fn apply_migrations(url: &str) {
+pub async fn apply_migrations(url: &str) {
     let client = connect(url).await;
     let folder = project().join("migrations");
     let entries = std::fs::read_dir(&folder).expect("migrations are readable");

@@ -14,6 +14,7 @@ pub mod office;
 pub mod oracle;
 pub mod plan;
 pub mod platform;
+pub mod proxy;
 pub mod queue;
 pub mod redis;
 pub mod refusing_redis;

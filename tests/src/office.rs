@@ -137,7 +137,8 @@ impl Office {
     }
 }
 
-async fn worker(desk: &Desk, queues: &Queues, changed: &[(&str, &str)]) -> Worker {
+/// A worker over the servers of a desk, with some of its variables changed.
+pub async fn worker(desk: &Desk, queues: &Queues, changed: &[(&str, &str)]) -> Worker {
     let (database_url, redis_url) = (desk.database.url(Role::Recorder), desk.keyspace.url());
     let mut variables = vec![
         ("DATABASE_URL", database_url.as_str()),
@@ -154,7 +155,9 @@ async fn worker(desk: &Desk, queues: &Queues, changed: &[(&str, &str)]) -> Worke
     worker.expect("the environment is usable")
 }
 
-fn record(position: usize, body: &str, tries: usize) -> SqsMessage {
+/// A message as the queue delivers it for the `tries`-th time, by its position in the batch.
+#[must_use]
+pub fn record(position: usize, body: &str, tries: usize) -> SqsMessage {
     let mut record = SqsMessage::default();
     record.message_id = Some(position.to_string());
     record.receipt_handle = Some(format!("receipt-{position}"));

@@ -11,6 +11,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -77,9 +79,19 @@ impl Process {
     /// Hands over an event, and returns the answer that is sent for it, as the gateway would get it. The function waits to be told
     /// that it has arrived.
     pub async fn answer(&mut self, request_id: &str, event: &Value) -> Value {
+        self.hand_over(request_id, event);
+        self.answered().await
+    }
+
+    /// Hands over an event, and does not wait for the answer.
+    pub fn hand_over(&mut self, request_id: &str, event: &Value) {
         let event = (request_id.to_owned(), Bytes::from(event.to_string()));
         let next = self.next.take().expect("the function waits for an event");
         next.send(event).expect("the function takes it");
+    }
+
+    /// Waits for the answer to what was handed over.
+    pub async fn answered(&mut self) -> Value {
         match self.asks().await {
             Asked::Sent(answer, arrived) => {
                 self.arrived = Some(arrived);
@@ -94,6 +106,18 @@ impl Process {
         let arrived = self.arrived.take().expect("the function has answered");
         arrived.send(()).expect("the function waits for it");
         self.asks_for_the_next_event().await;
+    }
+
+    /// Sends the process a signal, such as those that stop it and let it go on.
+    pub fn signal(&self, signal: Signal) {
+        let id = self.child.id().expect("the process runs");
+        let id = Pid::from_raw(i32::try_from(id).expect("a process id is small"));
+        nix::sys::signal::kill(id, signal).expect("the process is there");
+    }
+
+    /// Kills the process, whatever it is doing, and waits until it is gone.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("the process is killed");
     }
 
     async fn asks_for_the_next_event(&mut self) {

@@ -8,10 +8,9 @@ use shared::cache::{Cache, Closure, Finding, Place, ReportName, Tag, TagSet};
 use shared::config::RedisConfig;
 use shared::grant::Funds;
 use shared::ids::LpId;
+use tests::proxy::Proxy;
 use tests::teardown::unique_name;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpListener;
 
 fn lp() -> LpId {
     LpId::try_from(42).expect("an id")
@@ -48,23 +47,10 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// A wire to the real Redis that can be cut: aborting the task drops every connection on it.
-fn wire(listener: TcpListener) -> JoinHandle<()> {
+/// A proxy before the real Redis.
+async fn proxy() -> Proxy {
     let url = std::env::var("REDIS_URL").expect("REDIS_URL is set; run the tests with `make test`");
-    let server = url
-        .trim_start_matches("redis://")
-        .trim_end_matches('/')
-        .to_owned();
-    tokio::spawn(async move {
-        let mut links = tokio::task::JoinSet::new();
-        while let Ok((mut near, _)) = listener.accept().await {
-            let server = server.clone();
-            links.spawn(async move {
-                let mut far = TcpStream::connect(server).await.expect("Redis is up");
-                let _ = copy_bidirectional(&mut near, &mut far).await;
-            });
-        }
-    })
+    Proxy::before_url(&url).await.0
 }
 
 #[tokio::test]
@@ -109,29 +95,24 @@ async fn a_silent_server_is_left_alone_after_three_tries() {
 
 #[tokio::test]
 async fn a_socket_that_died_in_between_is_replaced_within_the_same_read() {
-    let (listener, address) = listen().await;
-    let cache = cache_at(address);
-    let first = wire(listener);
+    let proxy = proxy().await;
+    let cache = cache_at(proxy.address());
     assert!(is_reachable(&cache).await);
-    first.abort();
-    let _ = first.await;
-    let second = wire(TcpListener::bind(address).await.expect("the same port"));
+    proxy.cut();
     assert!(is_reachable(&cache).await);
-    second.abort();
 }
 
 #[tokio::test]
 async fn recorders_ask_although_readers_have_given_up() {
-    let (listener, address) = listen().await;
-    drop(listener);
-    let cache = cache_at(address);
+    let proxy = proxy().await;
+    let cache = cache_at(proxy.address());
+    proxy.refuse();
     for _ in 0..3 {
         assert!(!is_reachable(&cache).await);
     }
-    let back = wire(TcpListener::bind(address).await.expect("the same port"));
+    proxy.pass();
     assert!(!is_reachable(&cache).await, "the breaker is open");
     let changes = Closure::new([(lp(), TagSet::of(&[Tag::Ledger]))]);
     cache.close(&changes).await.expect("Redis is back");
     cache.open(&changes).await.expect("Redis is back");
-    back.abort();
 }

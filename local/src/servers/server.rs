@@ -1,4 +1,4 @@
-//! One server process that can be stopped, killed and started again on its port, so that tests can take it away.
+//! One server process that can be stopped, paused, killed and started again on its port, so that tests can take it away.
 
 use std::future::Future;
 use std::net::Ipv4Addr;
@@ -123,6 +123,22 @@ impl Server {
     pub async fn stop(&self) {
         if let Some(process) = self.process.lock().await.take() {
             process.stop(self.stop_signal).await;
+        }
+    }
+
+    /// Stops the server where it is: it keeps its connections and answers nothing, like a machine that hangs.
+    pub async fn pause(&self) {
+        self.signal(Signal::SIGSTOP).await;
+    }
+
+    /// Lets a paused server go on.
+    pub async fn resume(&self) {
+        self.signal(Signal::SIGCONT).await;
+    }
+
+    async fn signal(&self, signal: Signal) {
+        if let Some(process) = self.process.lock().await.as_ref() {
+            process.signal_all(signal);
         }
     }
 

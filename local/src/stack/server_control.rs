@@ -1,4 +1,4 @@
-//! Lets tests take the stack's servers away and bring them back: `POST /servers/{name}/{start|stop|kill}`.
+//! Lets tests take the stack's servers away and bring them back: `POST /servers/{name}/{start|stop|kill|pause|resume}`.
 
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ async fn act(
     match action.as_str() {
         "stop" => server.stop().await,
         "kill" => server.kill().await,
+        "pause" => server.pause().await,
+        "resume" => server.resume().await,
         "start" => {
             if let Err(failure) = server.start().await {
                 return (StatusCode::INTERNAL_SERVER_ERROR, format!("{failure:#}")).into_response();
