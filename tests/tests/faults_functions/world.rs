@@ -1,0 +1,246 @@
+//! A world to be recorded in, and what must be true of it at any moment and in the end.
+
+use std::time::{Duration, Instant};
+
+use chrono::NaiveDate;
+use lambda_http::{Body, Response};
+use serde_json::{Map, Value, json};
+use shared::app::App;
+use tests::builders::{self, activity_message, fund_nav_message, grant};
+use tests::http::{header, json_of, request};
+use tests::oracle::Oracle;
+use tests::oracle::compare::differences;
+use tests::oracle::history::Scope;
+use tests::oracle::questions::Question;
+use tests::oracle::read::read_truth;
+use tests::queue::Queues;
+use tests::reporting::{Reporting, today};
+
+/// Who asks.
+pub const SUBJECT: &str = "ada";
+/// Far beyond what any wait takes; only a test that fails waits so long.
+const LIMIT: Duration = Duration::from_secs(20);
+/// What an answer says of performance, which may be owed, and the flags about it.
+const RATES: [&str; 6] = [
+    "netIrr",
+    "grossIrr",
+    "moic",
+    "irrAsOf",
+    "annualised",
+    "flags",
+];
+
+/// An LP with many commitments and entries, some of them dated ahead, so that no view is read for it; one with a single commitment,
+/// for which they are. Everything about them is settled and refreshed. And the queues of a recorder.
+pub struct World {
+    pub reporting: Reporting,
+    pub plain: builders::World,
+    pub queues: Queues,
+}
+
+impl World {
+    pub async fn settled() -> Self {
+        let reporting = Reporting::settled().await;
+        let client = &reporting.desk.client;
+        let plain = builders::World::insert(client).await;
+        for lp_id in [reporting.lp_id.get(), plain.lp_id] {
+            grant(client, SUBJECT, lp_id).await;
+        }
+        reporting.desk.call(&plain, 5_000_000, "2023-05-01").await;
+        reporting.settle().await;
+        reporting.refresh().await;
+        Self {
+            reporting,
+            plain,
+            queues: Queues::create().await,
+        }
+    }
+
+    /// A call of the LP with a single commitment.
+    pub fn call(&self, amount_cents: i64) -> Value {
+        let commitment_id = self.plain.commitment_id;
+        activity_message(commitment_id, "capital_call", amount_cents, "2024-03-01")
+    }
+
+    /// A NAV of a fund that two LPs are in, of a day of its own.
+    pub fn fund_nav(&self, day: u32) -> Value {
+        let date = format!("2025-01-{day:02}");
+        let fund_id = self.reporting.double_fund.get();
+        fund_nav_message(fund_id, 91_000_000 + i64::from(day), &date, "2025-03-01")
+    }
+
+    pub async fn oracle(&self, today: NaiveDate) -> Oracle {
+        let truth = read_truth(&self.reporting.desk.client).await;
+        Oracle::new(truth.expect("the truth is readable"), today)
+    }
+
+    /// One question of each kind about each LP, and one for each of its funds.
+    pub fn questions(&self, oracle: &Oracle) -> Vec<Question> {
+        let mut questions = Vec::new();
+        for lp_id in [self.reporting.lp_id.get(), self.plain.lp_id] {
+            let lp = &oracle.truth().lps[&lp_id];
+            questions.extend(oracle.positions(lp, &[None]));
+            questions.extend(oracle.lists(lp, 100, []));
+            questions.extend(oracle.histories(lp_id, Scope::Lp, &[("monthly", (None, None))]));
+        }
+        questions
+    }
+
+    /// Asks everything twice: what is asked for the second time comes from the cache.
+    pub async fn warm_up(&self) {
+        self.assert_settled().await;
+    }
+
+    /// Every answer is that of the ledger as it is now, but for rates that say that they are still owed.
+    pub async fn assert_of_this_moment(&self, what: &str) {
+        let oracle = self.oracle(today()).await;
+        for Question { path, answer } in self.questions(&oracle) {
+            let (mut expected, (mut got, _)) = (
+                answer.expect("the LP is there"),
+                ask(&self.reporting.desk.reader, &path).await,
+            );
+            hide_owed(&mut expected, &mut got);
+            let found = differences(&expected, &got);
+            assert_eq!(found, Vec::<String>::new(), "{what}: {path}: {got}");
+        }
+    }
+
+    /// Every answer is right to the last figure, and kept in the cache; nothing is owed.
+    pub async fn assert_settled(&self) {
+        assert_eq!(
+            self.number("select count(*) from pending_performance")
+                .await,
+            0
+        );
+        let oracle = self.oracle(today()).await;
+        for question in self.questions(&oracle) {
+            for wanted in ["", "hit"] {
+                let cache = assert_right(&self.reporting.desk.reader, &question).await;
+                assert!(cache.contains(wanted), "{}: {cache}", question.path);
+            }
+        }
+    }
+
+    /// Everything that was sent is in the ledger, and once.
+    pub async fn assert_recorded_once(&self, sent: &[Value]) {
+        for message in sent {
+            let event_id = message["eventId"].as_str().expect("an event id");
+            let sql = format!(
+                "select (select count(*) from received_events e where e.event_id = '{event_id}') * 10
+                      + (select count(*) from received_events e
+                         join capital_activities a on a.activity_id = e.activity_id where e.event_id = '{event_id}')
+                      + (select count(*) from fund_nav_snapshots n where n.gross_nav_cents = {})",
+                message["grossNavCents"].as_i64().unwrap_or(-1)
+            );
+            assert_eq!(self.number(&sql).await, 11, "{message}");
+        }
+    }
+
+    pub async fn number(&self, sql: &str) -> i64 {
+        self.reporting.desk.number(sql).await
+    }
+
+    /// How many entries and NAVs there are.
+    pub async fn recorded(&self) -> i64 {
+        self.number("select (select count(*) from capital_activities) + (select count(*) from fund_nav_snapshots)")
+            .await
+    }
+
+    /// Waits until the server has noticed the end of every session of recorders.
+    pub async fn until_no_recorder(&self) {
+        self.until_zero(
+            "select count(*) from pg_stat_activity a
+             where a.datname = current_database() and a.usename = 'recorder' and a.application_name = 'activity-refresh'",
+        )
+        .await;
+    }
+
+    pub async fn until_zero(&self, sql: &str) {
+        let begun = Instant::now();
+        while self.number(sql).await != 0 {
+            assert!(begun.elapsed() < LIMIT, "{sql}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub async fn assert_no_deadlock(&self) {
+        let sql = "select deadlocks from pg_stat_database where datname = current_database()";
+        assert_eq!(self.number(sql).await, 0);
+    }
+}
+
+/// Asks, and compares with what must be answered. Returns where the answer came from.
+pub async fn assert_right(app: &App, question: &Question) -> String {
+    let (got, cache) = ask(app, &question.path).await;
+    let expected = question.answer.as_ref().expect("the LP is there");
+    let found = differences(expected, &got);
+    assert_eq!(
+        found,
+        Vec::<String>::new(),
+        "{} ({cache}): {got}",
+        question.path
+    );
+    cache
+}
+
+/// The body of a 200, and where it came from.
+async fn ask(app: &App, path: &str) -> (Value, String) {
+    let response = handle(app, path).await;
+    let body = json_of(&response);
+    assert_eq!(response.status(), 200, "{path}: {body}");
+    (body, header(&response, "x-cache").to_owned())
+}
+
+pub async fn handle(app: &App, path_and_query: &str) -> Response<Body> {
+    let path = path_and_query.split('?').next().unwrap_or_default();
+    let request = request(path_and_query, Some(SUBJECT), &[]);
+    match path.rsplit('/').next().unwrap_or_default() {
+        "summary" => summary::handle(app, request).await,
+        "performance" if path.contains("/fund/") => fund_performance::handle(app, request).await,
+        "performance" => performance::handle(app, request).await,
+        "history" => performance_history::handle(app, request).await,
+        "holdings" => holdings::handle(app, request).await,
+        "capital-activity" => capital_activity::handle(app, request).await,
+        _ => panic!("no function answers {path}"),
+    }
+}
+
+/// Takes out of both what the answer says is owed: its rates, and the points of a history, which lag with all their figures.
+fn hide_owed(expected: &mut Value, got: &mut Value) {
+    match (expected, got) {
+        (Value::Object(expected), Value::Object(got)) => {
+            if is_owed(got) && got.contains_key("date") {
+                expected.retain(|name, _| name == "date");
+                got.retain(|name, _| name == "date");
+            } else if is_owed(got) {
+                expected.retain(|name, _| !RATES.contains(&name.as_str()));
+                got.retain(|name, _| !RATES.contains(&name.as_str()));
+            }
+            for (name, value) in expected.iter_mut() {
+                if let Some(other) = got.get_mut(name) {
+                    hide_owed(value, other);
+                }
+            }
+        }
+        (Value::Array(expected), Value::Array(got)) => {
+            keep_points_there(expected, got);
+            for (value, other) in expected.iter_mut().zip(got) {
+                hide_owed(value, other);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_owed(answer: &Map<String, Value>) -> bool {
+    let flags = answer.get("flags").and_then(Value::as_array);
+    flags.is_some_and(|flags| flags.contains(&json!("IRR_PENDING")))
+}
+
+/// A point of a history comes with the performance of its day; while some is owed, the last of those there says so.
+fn keep_points_there(expected: &mut Vec<Value>, got: &[Value]) {
+    let last = got.last().and_then(Value::as_object);
+    if last.is_some_and(|last| is_owed(last) && last.contains_key("date")) {
+        expected.retain(|point| got.iter().any(|other| other["date"] == point["date"]));
+    }
+}

@@ -1,0 +1,132 @@
+//! The functions of a site: how they are run, how they reach their servers, and how batches reach them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use local::host::FunctionSpec;
+use local::metrics::InHand;
+use local::poller::Poller;
+use local::queue::{Queue, SqsQueue, create_queues};
+use local::servers::postgres::Role;
+use local::servers::sqs::client_environment;
+use local::template::{self, Template};
+use tests::proxy::Proxy;
+use tests::queue::Queues;
+use tests::stack::binary;
+use tokio::task::JoinSet;
+
+use crate::watch::Watch;
+
+pub const RECORDER: &str = "activity-refresh";
+/// What a function may take beyond the platform's limit, on a machine that is busy with other tests.
+const ALLOWANCE: Duration = Duration::from_secs(3);
+/// So many batches and questions of a kind at once.
+const INSTANCES: usize = 2;
+
+/// Where the servers are that the functions are to reach.
+pub struct Servers {
+    /// The database's URL, as its administrator.
+    pub database_url: String,
+    pub redis_url: String,
+    pub redis_prefix: String,
+}
+
+/// A function's proxies.
+pub struct Way {
+    pub database: Proxy,
+    pub redis: Proxy,
+}
+
+impl Way {
+    /// With nothing in the way.
+    pub async fn to(servers: &Servers) -> Self {
+        let (database, _) = Proxy::before_url(&servers.database_url).await;
+        let (redis, _) = Proxy::before_url(&servers.redis_url).await;
+        Self { database, redis }
+    }
+
+    /// What a function needs to know that goes this way.
+    pub fn variables(
+        &self,
+        servers: &Servers,
+        role: Role,
+        queues: &Queues,
+    ) -> Vec<(&'static str, String)> {
+        let url = &servers.database_url;
+        let url = url.replacen(Role::Administrator.name(), role.name(), 1);
+        let endpoint = std::env::var("AWS_ENDPOINT_URL_SQS").expect("`make test` sets it");
+        let mut variables = vec![
+            ("DATABASE_URL", self.database.url(&url)),
+            ("REDIS_URL", self.redis.url(&servers.redis_url)),
+            ("REDIS_PREFIX", servers.redis_prefix.clone()),
+            ("QUEUE_URL", queues.queue_url.clone()),
+            (
+                "DEAD_LETTER_QUEUE_URL",
+                queues.dead_letter_queue_url.clone(),
+            ),
+        ];
+        variables.extend(client_environment(&endpoint));
+        variables
+    }
+}
+
+/// A function as it is deployed, with the limits and delays of the template, and some of its variables changed.
+pub fn spec(
+    template: &Template,
+    name: &str,
+    own: Vec<(&str, String)>,
+    changed: &[(&str, &str)],
+) -> FunctionSpec {
+    let function: &template::Function = template.function(name).expect("the template has it");
+    let is_numeric = |value: &str| value.chars().all(|c| c.is_ascii_digit() || c == ',');
+    let numbers = function.environment.iter().filter_map(|(name, value)| {
+        let value = template.resolve(value, &BTreeMap::new()).ok()?;
+        is_numeric(&value).then(|| (name.clone(), value))
+    });
+    let own = own
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    let changed = changed
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    FunctionSpec {
+        name: name.to_owned(),
+        binary: binary(name),
+        timeout: function.timeout + ALLOWANCE,
+        memory_mb: function.memory_mb,
+        environment: numbers.chain(own).chain(changed).collect(),
+        instances: INSTANCES,
+    }
+}
+
+/// The test's activity queue as a poller reaches it.
+pub async fn reached(queues: &Queues) -> SqsQueue {
+    let (host, name) = queues.queue_url.rsplit_once('/').expect("a queue's URL");
+    let endpoint = host.rsplit_once('/').expect("a queue's URL").0;
+    let queue = template::Queue {
+        attributes: BTreeMap::new(),
+        redrive: None,
+    };
+    // It is there: creating it again only finds it.
+    let found = BTreeMap::from([(name.to_owned(), queue)]);
+    let found = create_queues(&local::queue::client(endpoint), &found).await;
+    found
+        .expect("the queue is there")
+        .remove(name)
+        .expect("it was asked for")
+}
+
+/// As many as there are instances for their batches.
+pub fn pollers(template: &Template, queue: &SqsQueue, watch: &Arc<Watch>) -> JoinSet<()> {
+    let sources = template.queue_sources();
+    let (source, function) = sources.first().expect("the template has a queue");
+    let poller = || Poller {
+        queue: Queue::Sqs(queue.clone()),
+        source: source.clone(),
+        function: function.clone(),
+        functions: Arc::clone(watch),
+        in_hand: InHand::default(),
+    };
+    (0..INSTANCES).map(|_| poller().run()).collect()
+}
