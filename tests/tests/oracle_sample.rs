@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tests::database::Database;
 use tests::oracle::Oracle;
 use tests::oracle::compare::differences;
-use tests::oracle::history::{Scope, history};
+use tests::oracle::history::Scope;
+use tests::oracle::questions::{Question, scopes};
 use tests::oracle::read::read_truth;
 use tests::oracle::truth::Lp;
 use tests::stack::Stack;
@@ -23,18 +24,11 @@ const GRANULARITY_STRIDE: usize = 10;
 /// How many differences are shown; one mistake makes thousands.
 const SHOWN_DIFFERENCES: usize = 40;
 
-/// A request and the answer it must get; none stands for 404.
-struct Expectation {
-    path: String,
-    answer: Option<Value>,
-}
-
 /// What every LP's check needs.
 struct Sample {
     stack: Stack,
     oracle: Oracle,
     token: String,
-    today: NaiveDate,
 }
 
 /// Every fund's summary, for its own GP, on every date.
@@ -42,11 +36,9 @@ async fn check_funds(sample: &Sample) -> (usize, Vec<String>) {
     let (mut checked, mut found) = (0, Vec::new());
     for fund_id in sample.oracle.truth().funds.keys() {
         let token = sample.stack.token(&format!("gp-{fund_id}"));
-        for (query, date) in sample.as_of_dates() {
-            let path = format!("/api/fund/{fund_id}/summary{query}");
+        for Question { path, answer } in sample.oracle.fund_summaries(*fund_id, &as_of_dates()) {
             let got = sample.stack.get(&path, &token).await.body;
-            let expected = sample.oracle.fund_summary(*fund_id, date);
-            let problems = differences(&expected.expect("a fund"), &got);
+            let problems = differences(&answer.expect("a fund"), &got);
             found.extend(problems.iter().map(|problem| format!("{path} {problem}")));
             checked += 1;
         }
@@ -68,7 +60,6 @@ async fn every_answer_about_the_sample_is_the_oracles() {
         stack,
         oracle: Oracle::new(truth, today),
         token,
-        today,
     });
 
     let checks = stream::iter(lp_ids.iter().copied().enumerate())
@@ -109,9 +100,9 @@ async fn every_answer_about_the_sample_is_the_oracles() {
 impl Sample {
     /// Asks everything about an LP; returns how many answers were compared, and the differences.
     async fn check(&self, index: usize, lp_id: i64) -> (usize, Vec<String>) {
-        let expectations = self.expectations(index, &self.oracle.truth().lps[&lp_id]);
+        let questions = self.questions(index, &self.oracle.truth().lps[&lp_id]);
         let mut found = Vec::new();
-        for Expectation { path, answer } in &expectations {
+        for Question { path, answer } in &questions {
             let problems = match (answer, self.whole_answer(path).await) {
                 (Some(expected), (StatusCode::OK, got)) => differences(expected, &got),
                 (None, (StatusCode::NOT_FOUND, _)) => Vec::new(),
@@ -126,7 +117,7 @@ impl Sample {
             };
             found.extend(problems.iter().map(|problem| format!("{path} {problem}")));
         }
-        (expectations.len(), found)
+        (questions.len(), found)
     }
 
     /// An answer with the items of all its pages.
@@ -161,137 +152,36 @@ impl Sample {
         (status, whole)
     }
 
-    fn expectations(&self, index: usize, lp: &Lp) -> Vec<Expectation> {
-        let mut expectations = self.positions(lp);
-        expectations.extend(self.lists(index, lp));
+    /// Every tenth LP is asked about in small pages and by months and years as well, and up to and from each date.
+    fn questions(&self, index: usize, lp: &Lp) -> Vec<Question> {
         let everything = index.is_multiple_of(GRANULARITY_STRIDE);
-        let mut scopes = vec![Scope::Lp];
-        scopes.extend(fund_ids(lp).into_iter().map(Scope::Fund));
-        scopes.extend(
-            lp.commitments
-                .iter()
-                .map(|commitment| Scope::Commitment(commitment.commitment_id)),
-        );
-        expectations.extend(
-            scopes
-                .into_iter()
-                .flat_map(|scope| self.histories(lp.lp_id, scope, everything)),
-        );
-        expectations
-    }
-
-    /// The answers as of a date: summary, performance, and performance in each fund.
-    fn positions(&self, lp: &Lp) -> Vec<Expectation> {
-        let lp_id = lp.lp_id;
-        let mut expectations = Vec::new();
-        for (query, date) in self.as_of_dates() {
-            let mut expect = |path: String, answer| {
-                expectations.push(Expectation {
-                    path: format!("{path}{query}"),
-                    answer,
-                })
-            };
-            expect(
-                format!("/api/lp/{lp_id}/summary"),
-                self.oracle.summary(lp_id, date),
-            );
-            expect(
-                format!("/api/lp/{lp_id}/performance"),
-                self.oracle.performance(lp_id, date),
-            );
-            for fund_id in fund_ids(lp) {
-                let path = format!("/api/lp/{lp_id}/fund/{fund_id}/performance");
-                expect(path, self.oracle.fund_performance(lp_id, fund_id, date));
+        let mut questions = self.oracle.positions(lp, &as_of_dates());
+        let limit = if everything { 97 } else { 1000 };
+        questions.extend(self.oracle.lists(lp, limit, past_dates()));
+        for scope in scopes(lp) {
+            let mut asked = vec![("quarterly", (None, None))];
+            if everything {
+                asked.extend([("monthly", (None, None)), ("yearly", (None, None))]);
             }
-        }
-        expectations
-    }
-
-    /// The answers in pages: capital activity, up to each date too, and holdings. Every tenth LP's pages are small ones.
-    fn lists(&self, index: usize, lp: &Lp) -> Vec<Expectation> {
-        let lp_id = lp.lp_id;
-        let limit = if index.is_multiple_of(GRANULARITY_STRIDE) {
-            97
-        } else {
-            1000
-        };
-        let mut expectations = vec![
-            Expectation {
-                path: format!("/api/lp/{lp_id}/holdings?limit={limit}"),
-                answer: self.oracle.holdings(lp_id),
-            },
-            Expectation {
-                path: format!("/api/lp/{lp_id}/capital-activity?limit={limit}"),
-                answer: self.oracle.capital_activity(lp_id, None, None),
-            },
-        ];
-        expectations.extend(past_dates().map(|date| Expectation {
-            path: format!("/api/lp/{lp_id}/capital-activity?limit={limit}&endDate={date}"),
-            answer: self.oracle.capital_activity(lp_id, None, Some(date)),
-        }));
-        expectations
-    }
-
-    /// A scope's history by quarters; where `everything` is asked for also by months and years, and up to and from each date.
-    fn histories(&self, lp_id: i64, scope: Scope, everything: bool) -> Vec<Expectation> {
-        let series = self.oracle.series(lp_id, scope);
-        let expect = |granularity, range: (Option<NaiveDate>, Option<NaiveDate>)| {
-            let mut path = format!("/api/lp/{lp_id}/performance/history?granularity={granularity}");
-            match scope {
-                Scope::Lp => {}
-                Scope::Fund(fund_id) => path += &format!("&fundId={fund_id}"),
-                Scope::Commitment(commitment_id) => {
-                    path += &format!("&commitmentId={commitment_id}")
+            if everything || scope == Scope::Lp {
+                for date in past_dates() {
+                    asked.push(("quarterly", (None, Some(date))));
+                    asked.push(("monthly", (Some(date), None)));
                 }
             }
-            path += &range
-                .0
-                .map_or_else(String::new, |start| format!("&startDate={start}"));
-            path += &range
-                .1
-                .map_or_else(String::new, |end| format!("&endDate={end}"));
-            let answer = series
-                .as_ref()
-                .map(|series| history((lp_id, scope, self.today), series, granularity, range));
-            Expectation { path, answer }
-        };
-        let mut expectations = vec![expect("quarterly", (None, None))];
-        if everything {
-            expectations
-                .extend(["monthly", "yearly"].map(|granularity| expect(granularity, (None, None))));
+            questions.extend(self.oracle.histories(lp.lp_id, scope, &asked));
         }
-        if everything || scope == Scope::Lp {
-            for date in past_dates() {
-                expectations.push(expect("quarterly", (None, Some(date))));
-                expectations.push(expect("monthly", (Some(date), None)));
-            }
-        }
-        expectations
+        questions
     }
+}
 
-    /// The default date, which is today, and the past ones.
-    fn as_of_dates(&self) -> Vec<(String, NaiveDate)> {
-        let past = past_dates().map(|date| (format!("?asOf={date}"), date));
-        [(String::new(), self.today)]
-            .into_iter()
-            .chain(past)
-            .collect()
-    }
+/// The default date, which is today, and the past ones.
+fn as_of_dates() -> Vec<Option<NaiveDate>> {
+    [None].into_iter().chain(past_dates().map(Some)).collect()
 }
 
 fn past_dates() -> impl Iterator<Item = NaiveDate> {
     PAST_DATES.iter().map(|date| date.parse().expect("a date"))
-}
-
-fn fund_ids(lp: &Lp) -> Vec<i64> {
-    let mut fund_ids: Vec<i64> = lp
-        .commitments
-        .iter()
-        .map(|commitment| commitment.fund_id)
-        .collect();
-    fund_ids.sort_unstable();
-    fund_ids.dedup();
-    fund_ids
 }
 
 /// The generator rolls each commitment's NAV by its own annual rate, so that rate is the IRR at every report. Whole cents

@@ -12,10 +12,11 @@ pub fn half_even(numerator: i128, denominator: i128) -> i128 {
     below + i128::from(up)
 }
 
-/// The ratio with six decimals as the JSON number that an answer shows, or null without a denominator.
+/// The ratio with six decimals as the JSON number that an answer shows, or null where there is nothing to divide by: more taken
+/// back than was given is nothing either.
 #[must_use]
 pub fn ratio(numerator: i128, denominator: i128) -> Value {
-    if denominator == 0 {
+    if denominator <= 0 {
         return Value::Null;
     }
     json!(half_even(numerator * 1_000_000, denominator) as f64 / 1e6)
@@ -60,5 +61,6 @@ mod tests {
         assert_eq!(ratio(3, 2_000_000), json!(0.000_002));
         assert_eq!(ratio(-1, 3), json!(-0.333_333));
         assert_eq!(ratio(1, 0), Value::Null);
+        assert_eq!(ratio(-1, -1), Value::Null);
     }
 }

@@ -74,7 +74,7 @@ pub fn gross_at(fund: &Fund, day: NaiveDate) -> Gross {
     let residual_cents = residual_cents(fund, day);
     let result = irr(&flows, residual_cents, day);
     let mut flags: Flags = result
-        .flag
+        .flags
         .iter()
         .map(|flag| format!("GROSS_{flag}"))
         .collect();

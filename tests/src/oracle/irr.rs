@@ -1,8 +1,10 @@
-//! The internal rate of return by looking everywhere: walk a grid, bisect wherever the sum changes its sign.
+//! The internal rate of return: of all rates at which the flows sum to zero the one nearest to 10 %.
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+
+use super::roots::log_rates;
 
 /// A rate, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,7 +14,7 @@ pub struct Irr {
     /// Whether the rate is annual; none without a rate.
     pub annualised: Option<bool>,
     /// What has to be said about it.
-    pub flag: Option<&'static str>,
+    pub flags: Vec<&'static str>,
 }
 
 impl Irr {
@@ -22,7 +24,7 @@ impl Irr {
         Self {
             rate: None,
             annualised: None,
-            flag: Some(reason),
+            flags: vec![reason],
         }
     }
 }
@@ -59,7 +61,7 @@ fn without_equation(days: &BTreeMap<NaiveDate, i128>, nav_cents: i128) -> Option
         return Some(Irr {
             rate: Some(-1.0),
             annualised,
-            flag: Some("TOTAL_LOSS"),
+            flags: vec!["TOTAL_LOSS"],
         });
     }
     if days.len() < 2 {
@@ -86,67 +88,23 @@ fn nearest_to_ten_percent(days: &BTreeMap<NaiveDate, i128>) -> Irr {
     };
     let span = flows[flows.len() - 1].0;
     let rate = (x * span.min(1.0)).exp_m1();
+    let mut flags = Vec::new();
+    if roots.len() > 1 {
+        flags.push("MULTIPLE_ROOTS");
+    }
     if rate > 1e6 {
-        return Irr::none("OUT_OF_BOUNDS");
+        flags.push("OUT_OF_BOUNDS");
+        return Irr {
+            rate: None,
+            annualised: None,
+            flags,
+        };
     }
     Irr {
         rate: Some(rate),
         annualised: Some(span >= 1.0),
-        flag: (roots.len() > 1).then_some("MULTIPLE_ROOTS"),
+        flags,
     }
-}
-
-/// Every x = ln(1 + rate) on the grid's range at which the flows, compounded to the last day, sum to zero. The range covers
-/// rates from −0.999999 to 1,000,000, and for short spans growth and loss by a factor of e^60 over the span.
-fn log_rates(flows: &[(f64, f64)]) -> Vec<f64> {
-    let span = flows[flows.len() - 1].0;
-    let sum_at = |x: f64| {
-        flows
-            .iter()
-            .map(|(t, cents)| cents * (x * (span - t)).exp())
-            .sum::<f64>()
-    };
-    let reach = f64::max(14.0, 60.0 / span).min(600.0 / span);
-    let step = 0.1 / span;
-    // One step of the grid multiplies each flow by a constant, which spares an exponential a flow and step.
-    let growths: Vec<f64> = flows
-        .iter()
-        .map(|(t, _)| (step * (span - t)).exp())
-        .collect();
-    let mut values: Vec<f64> = flows
-        .iter()
-        .map(|(t, cents)| cents * (-reach * (span - t)).exp())
-        .collect();
-    let (mut roots, mut before) = (Vec::new(), (-reach, values.iter().sum::<f64>()));
-    for k in 1..=(2.0 * reach / step).ceil() as u32 {
-        let mut sum = 0.0;
-        for (value, growth) in values.iter_mut().zip(&growths) {
-            *value *= growth;
-            sum += *value;
-        }
-        let x = -reach + f64::from(k) * step;
-        if sum * before.1 < 0.0 {
-            roots.push(bisect(&sum_at, before.0, x));
-        }
-        if sum != 0.0 {
-            before = (x, sum);
-        }
-    }
-    roots
-}
-
-/// Halves an interval over which the sum changes its sign until no floating-point number is left between its ends.
-fn bisect(sum_at: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
-    let sign_below = sum_at(low).signum();
-    for _ in 0..80 {
-        let middle = (low + high) / 2.0;
-        if sum_at(middle) * sign_below > 0.0 {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    (low + high) / 2.0
 }
 
 #[cfg(test)]
@@ -180,7 +138,7 @@ mod tests {
         ];
         let result = rate_of(&flows, 275_000, "2009-04-01");
         assert_rate(&result, 0.373_362_533_518_831_5);
-        assert_eq!((result.annualised, result.flag), (Some(true), None));
+        assert_eq!((result.annualised, result.flags), (Some(true), vec![]));
     }
 
     #[test]
@@ -195,7 +153,7 @@ mod tests {
     fn a_few_days_gain_is_bounded_as_it_is_given_and_not_as_an_annual_rate() {
         let days = rate_of(&[("2026-09-27", -1_000_000)], 1_150_000, "2026-09-30");
         assert_rate(&days, 0.15);
-        assert_eq!((days.annualised, days.flag), (Some(false), None));
+        assert_eq!((days.annualised, days.flags), (Some(false), vec![]));
     }
 
     #[test]
@@ -273,7 +231,7 @@ mod tests {
             Irr {
                 rate: Some(-1.0),
                 annualised: Some(false),
-                flag: Some("TOTAL_LOSS")
+                flags: vec!["TOTAL_LOSS"]
             }
         );
         let longer = rate_of(
@@ -297,6 +255,43 @@ mod tests {
             "2023-01-01",
         );
         assert_rate(&result, 0.1);
-        assert_eq!(result.flag, Some("MULTIPLE_ROOTS"));
+        assert_eq!(result.flags, ["MULTIPLE_ROOTS"]);
+    }
+
+    /// The grid meets this root, and may find the sum there a little above or below.
+    #[test]
+    fn a_root_on_a_point_of_the_grid_is_found_once() {
+        let flows = [("2019-11-15", 1), ("2020-02-29", 1), ("2021-02-01", -1)];
+        let result = rate_of(&flows, -1, "2021-02-01");
+        assert_rate(&result, 0.0);
+        assert_eq!(result.flags, [""; 0]);
+    }
+
+    /// The two roots, 0 and 0.0000119, lie between two points of the grid.
+    #[test]
+    fn two_roots_side_by_side_are_found() {
+        let flows = [
+            ("2019-11-15", -3),
+            ("2022-06-30", -2_500_000),
+            ("2023-03-31", 10_000_000),
+            ("2023-06-30", -10_000_000),
+        ];
+        let result = rate_of(&flows, 2_500_003, "2023-06-30");
+        assert_eq!(result.flags, ["MULTIPLE_ROOTS"]);
+        assert!(
+            result.rate.is_some_and(|rate| rate.abs() < 2e-5),
+            "{result:?}"
+        );
+    }
+
+    /// A cent back before millions are paid: at e^57 it outweighs them.
+    #[test]
+    fn a_root_beyond_all_bounds_is_one_too() {
+        let flows = [("2019-11-15", 1), ("2020-03-01", -20_000_006)];
+        let result = rate_of(&flows, 31_000_003, "2022-12-31");
+        let without_the_cent = (31_000_003_f64 / 20_000_006.0).powf(365.0 / 1035.0) - 1.0;
+        let rate = result.rate.expect("a rate");
+        assert!((rate - without_the_cent).abs() < 1e-7, "{rate}");
+        assert_eq!(result.flags, ["MULTIPLE_ROOTS"]);
     }
 }

@@ -11,7 +11,9 @@ pub mod gross;
 pub mod history;
 pub mod irr;
 pub mod position;
+pub mod questions;
 pub mod read;
+pub mod roots;
 pub mod truth;
 #[cfg(test)]
 mod worked_examples;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::arithmetic::{rate, ratio};
 use super::irr::{Irr, irr};
-use super::truth::{Commitment, Report};
+use super::truth::{Commitment, Entry, Report};
 
 /// The reasons and warnings that an answer carries, sorted and without repetition.
 pub type Flags = BTreeSet<String>;
@@ -185,20 +185,35 @@ fn net_irr(members: &[&Commitment], nav_cents: Option<i128>, last_event: Option<
     let Some(last_event) = last_event else {
         return Irr::none("INSUFFICIENT_FLOWS");
     };
-    let entries = members.iter().flat_map(|member| &member.entries);
-    let until = entries.filter(|entry| entry.date <= last_event && entry.cash_cents != 0);
-    let flows: Vec<_> = until
+    let flows: Vec<_> = members
+        .iter()
+        .flat_map(|member| {
+            let flows = member.entries.iter();
+            flows.filter(move |entry| entry.date <= last_event && is_flow(member, entry))
+        })
         .map(|entry| (entry.date, i128::from(entry.cash_cents)))
         .collect();
     irr(&flows, nav_cents, last_event)
+}
+
+/// Whether an entry is cash. What cancels on the day of a report has left no trace in the account, and so is no date either: where
+/// nothing else is, that decides which reason there is for having no rate.
+fn is_flow(member: &Commitment, entry: &Entry) -> bool {
+    let is_reported = member.navs.iter().any(|report| report.date == entry.date);
+    let of_day = member
+        .entries
+        .iter()
+        .filter(|other| other.date == entry.date);
+    let cash_cents: i128 = of_day.map(|other| i128::from(other.cash_cents)).sum();
+    entry.cash_cents != 0 && (cash_cents != 0 || !is_reported)
 }
 
 fn flags(position: &Position, at_cost: bool) -> Flags {
     let said = [
         (at_cost, "NAV_AT_COST"),
         (position.nav_cents.is_none(), "NO_NAV"),
-        (position.paid_in_cents == 0, "ZERO_PAID_IN"),
-        (position.commitment_cents == 0, "ZERO_COMMITMENT"),
+        (position.paid_in_cents <= 0, "ZERO_PAID_IN"),
+        (position.commitment_cents <= 0, "ZERO_COMMITMENT"),
         (position.unfunded_cents < 0, "UNFUNDED_NEGATIVE"),
         (
             position.paid_in_cents > position.commitment_cents,
@@ -209,7 +224,9 @@ fn flags(position: &Position, at_cost: bool) -> Flags {
         .into_iter()
         .filter(|(holds, _)| *holds)
         .map(|(_, flag)| flag);
-    said.chain(position.irr.flag).map(str::to_owned).collect()
+    said.chain(position.irr.flags.iter().copied())
+        .map(str::to_owned)
+        .collect()
 }
 
 impl Position {

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 
 /// Everything that answers are computed from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Truth {
     /// LPs by id, each with its commitments.
     pub lps: BTreeMap<i64, Lp>,
@@ -15,7 +15,7 @@ pub struct Truth {
 }
 
 /// A limited partner.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Lp {
     /// Its id.
     pub lp_id: i64,
@@ -26,7 +26,7 @@ pub struct Lp {
 }
 
 /// A promise of an LP to a fund, with all that was recorded for it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Commitment {
     /// Its id.
     pub commitment_id: i64,
@@ -49,7 +49,7 @@ pub struct Commitment {
 }
 
 /// A ledger entry. Its effects are worked out here from the table of types, not read from the stored ones.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     /// Its id.
     pub activity_id: i64,
@@ -82,7 +82,7 @@ pub struct Entry {
 }
 
 /// A NAV as reported for a date, of a commitment (net) or of a whole fund (gross).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Report {
     /// Its id, which grows in the order of recording.
     pub report_id: i64,
@@ -95,7 +95,7 @@ pub struct Report {
 }
 
 /// A fund with what it holds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Fund {
     /// Its id.
     pub fund_id: i64,
@@ -112,7 +112,7 @@ pub struct Fund {
 }
 
 /// A fund's stake in a company.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Investment {
     /// Its id.
     pub investment_id: i64,

@@ -1,0 +1,212 @@
+//! A history: what happens in a small world, and in which order the world learns of it. Everything is named by its position, so that
+//! whatever is left of a history when parts are taken out is a history still.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde::{Deserialize, Serialize};
+
+use crate::world::{COMMITMENTS, FUNDS, LPS};
+
+/// The days on which things happen: ends of periods, the leap day, the day of the clock and those after it, and far ahead.
+pub const DATES: [&str; 14] = [
+    "2019-11-15",
+    "2020-02-29",
+    "2021-02-01",
+    "2022-06-30",
+    "2022-12-31",
+    "2023-03-31",
+    "2023-06-30",
+    "2023-12-31",
+    "2024-02-27",
+    "2024-02-28",
+    "2024-02-29",
+    "2024-03-01",
+    "2024-03-31",
+    "2031-12-31",
+];
+/// How often midnight may pass.
+pub const MIDNIGHTS: usize = 2;
+
+/// What happens, and when who hears of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// What upstream systems have to tell, each in a message of its own.
+    pub events: Vec<Event>,
+    /// What the system goes through meanwhile. Events that no step delivers are delivered at the end.
+    pub steps: Vec<Step>,
+}
+
+/// An event. Positions are those of [`crate::world`], of [`DATES`], and of the history's events; they wrap around.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    Activity {
+        commitment: usize,
+        kind: usize,
+        amount_cents: i64,
+        date: usize,
+    },
+    /// Takes back the event at a position, if that is an activity.
+    Reversal { of: usize },
+    CommitmentNav {
+        commitment: usize,
+        nav_cents: i64,
+        date: usize,
+        reported_days_later: u16,
+    },
+    FundNav {
+        fund: usize,
+        gross_nav_cents: i64,
+        date: usize,
+        reported_days_later: u16,
+    },
+    /// Has the id of the event at a position and says something else.
+    SameId { of: usize, amount_cents: i64 },
+    /// Names a commitment that there is not.
+    Stray { amount_cents: i64 },
+    /// Is in a currency that is not the fund's.
+    Foreign {
+        commitment: usize,
+        amount_cents: i64,
+    },
+}
+
+/// A step. What batches hold are positions of events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    Deliver(Vec<usize>),
+    /// Batches that different recorders work on at the same time.
+    DeliverTogether(Vec<Vec<usize>>),
+    /// Somebody asks, and finds it cached the next time.
+    Ask {
+        lp: usize,
+        question: usize,
+    },
+    RefreshViews,
+    Night,
+    /// The next day begins.
+    Midnight,
+    Rebuild {
+        fund: usize,
+    },
+    /// A system writes to the database itself, and tells so.
+    Write(Written),
+    /// Redis loses an LP's tags.
+    LoseTags {
+        lp: usize,
+    },
+}
+
+/// What systems write themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Written {
+    Valuation {
+        fund: usize,
+        cents: i64,
+        date: usize,
+    },
+    CashFlow {
+        fund: usize,
+        cents: i64,
+        date: usize,
+    },
+    Exit {
+        fund: usize,
+        date: usize,
+    },
+    Commitment {
+        lp: usize,
+        fund: usize,
+        cents: i64,
+        date: usize,
+    },
+    Closed {
+        commitment: usize,
+    },
+}
+
+/// Any history, from nothing to about as much as a small LP sees in a year.
+pub fn histories() -> impl Strategy<Value = History> {
+    (vec(event(), 0..28), vec(step(), 0..22)).prop_map(|(events, steps)| History { events, steps })
+}
+
+fn amount_cents() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        1 => 1..5_i64,
+        3 => prop::sample::select(vec![100_000_i64, 2_500_000, 10_000_000]),
+        3 => 1..60_000_000_i64,
+    ]
+}
+
+fn nav_cents() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        1 => Just(0_i64),
+        1 => -1_000_000..0_i64,
+        6 => 1..120_000_000_i64,
+    ]
+}
+
+fn date() -> impl Strategy<Value = usize> {
+    0..DATES.len()
+}
+
+fn position() -> impl Strategy<Value = usize> {
+    any::<Index>().prop_map(|index| index.index(64))
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let later = || prop::sample::select(vec![0_u16, 45, 45, 90]);
+    prop_oneof![
+        14 => (0..COMMITMENTS, 0..7_usize, amount_cents(), date())
+            .prop_map(|(commitment, kind, amount_cents, date)| Event::Activity { commitment, kind, amount_cents, date }),
+        3 => position().prop_map(|of| Event::Reversal { of }),
+        6 => (0..COMMITMENTS, nav_cents(), date(), later())
+            .prop_map(|(commitment, nav_cents, date, reported_days_later)| Event::CommitmentNav { commitment, nav_cents, date, reported_days_later }),
+        2 => (0..FUNDS, nav_cents(), date(), later())
+            .prop_map(|(fund, gross_nav_cents, date, reported_days_later)| Event::FundNav { fund, gross_nav_cents, date, reported_days_later }),
+        1 => (position(), amount_cents()).prop_map(|(of, amount_cents)| Event::SameId { of, amount_cents }),
+        1 => amount_cents().prop_map(|amount_cents| Event::Stray { amount_cents }),
+        1 => (0..COMMITMENTS, amount_cents()).prop_map(|(commitment, amount_cents)| Event::Foreign { commitment, amount_cents }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let batch = || vec(position(), 1..6);
+    prop_oneof![
+        6 => batch().prop_map(Step::Deliver),
+        3 => vec(batch(), 2..4).prop_map(Step::DeliverTogether),
+        6 => (0..LPS, position()).prop_map(|(lp, question)| Step::Ask { lp, question }),
+        2 => Just(Step::RefreshViews),
+        1 => Just(Step::Night),
+        1 => Just(Step::Midnight),
+        1 => (0..FUNDS).prop_map(|fund| Step::Rebuild { fund }),
+        2 => written().prop_map(Step::Write),
+        1 => (0..LPS).prop_map(|lp| Step::LoseTags { lp }),
+    ]
+}
+
+fn written() -> impl Strategy<Value = Written> {
+    prop_oneof![
+        (0..FUNDS, 0..90_000_000_i64, date()).prop_map(|(fund, cents, date)| Written::Valuation {
+            fund,
+            cents,
+            date
+        }),
+        (
+            0..FUNDS,
+            prop_oneof![-9_000_000..0_i64, 1..9_000_000_i64],
+            date()
+        )
+            .prop_map(|(fund, cents, date)| Written::CashFlow { fund, cents, date }),
+        (0..FUNDS, date()).prop_map(|(fund, date)| Written::Exit { fund, date }),
+        (0..LPS, 0..FUNDS, amount_cents(), date()).prop_map(|(lp, fund, cents, date)| {
+            Written::Commitment {
+                lp,
+                fund,
+                cents,
+                date,
+            }
+        }),
+        (0..COMMITMENTS).prop_map(|commitment| Written::Closed { commitment }),
+    ]
+}
