@@ -1,0 +1,166 @@
+//! Questions to all functions in process, and whether what they answer is the oracle's.
+
+use std::time::{Duration, Instant};
+
+use chrono::NaiveDate;
+use lambda_http::{Body, Response};
+use serde_json::Value;
+use shared::app::App;
+use shared::config::Environment;
+use shared::refresh::{Cause, Scope, count_drift, rebuild, refresh_views};
+use tests::builders::{grant, grant_fund};
+use tests::desk::Desk;
+use tests::http::{json_of, request};
+use tests::oracle::Oracle;
+use tests::oracle::compare::differences;
+use tests::oracle::questions::{Question, scopes};
+use tests::oracle::read::{Extent, read_truth_of};
+use tests::oracle::truth::Lp;
+use tests::queue;
+use tests::redis::Keyspace;
+use tests::reporting::today;
+
+/// Who asks.
+pub const SUBJECT: &str = "limits";
+/// One mistake makes thousands.
+const SHOWN_DIFFERENCES: usize = 20;
+/// What is derived, row by row; all of it comes back the same from a rebuild.
+const DERIVED: [&str; 4] = [
+    "lp_capital_accounts",
+    "lp_performance_snapshots",
+    "lp_pooled_performance",
+    "fund_performance",
+];
+
+/// Asks for a path.
+pub async fn get(app: &App, subject: &str, path_and_query: &str) -> Response<Body> {
+    let path = path_and_query.split('?').next().unwrap_or_default();
+    let request = request(path_and_query, Some(subject), &[]);
+    let last = path.rsplit('/').next().unwrap_or_default();
+    match (last, path.contains("/lp/"), path.contains("/fund/")) {
+        ("summary", true, _) => summary::handle(app, request).await,
+        ("summary", false, _) => fund_summary::handle(app, request).await,
+        ("performance", _, true) => fund_performance::handle(app, request).await,
+        ("performance", _, false) => performance::handle(app, request).await,
+        ("history", ..) => performance_history::handle(app, request).await,
+        ("holdings", ..) => holdings::handle(app, request).await,
+        ("capital-activity", ..) => capital_activity::handle(app, request).await,
+        _ => panic!("no function answers {path}"),
+    }
+}
+
+/// The status and the body; of a list, all its pages together.
+pub async fn ask(app: &App, path: &str) -> (u16, Value) {
+    let first = get(app, SUBJECT, path).await;
+    let (status, mut whole) = (first.status().as_u16(), json_of(&first));
+    while let Some(cursor) = whole["nextCursor"].as_str() {
+        let page = get(app, SUBJECT, &format!("{path}&cursor={cursor}")).await;
+        let mut page = json_of(&page);
+        let items = page["items"].as_array_mut().expect("a page has items");
+        assert!(
+            !items.is_empty(),
+            "{path}: a page that was told of is empty"
+        );
+        let so_far = whole["items"].as_array_mut().expect("a page has items");
+        so_far.append(items);
+        whole["nextCursor"] = page["nextCursor"].take();
+    }
+    (status, whole)
+}
+
+/// Lets the subject see some LPs and funds.
+pub async fn grant_all(desk: &Desk, lp_ids: &[i64], fund_ids: &[i64]) {
+    for lp_id in lp_ids {
+        grant(&desk.client, SUBJECT, *lp_id).await;
+    }
+    for fund_id in fund_ids {
+        grant_fund(&desk.client, SUBJECT, *fund_id).await;
+    }
+}
+
+/// Someone independent who knows some LPs and funds, all that have to do with each other.
+pub async fn oracle(desk: &Desk, lp_ids: &[i64], fund_ids: &[i64]) -> Oracle {
+    let extent = Extent {
+        lp_ids: Some(lp_ids),
+        fund_ids: Some(fund_ids),
+    };
+    let truth = read_truth_of(&desk.client, extent).await;
+    Oracle::new(truth.expect("the truth is readable"), today())
+}
+
+/// Everything that can be asked about the LP and its funds.
+pub fn everything(oracle: &Oracle, lp: &Lp, dates: &[Option<NaiveDate>]) -> Vec<Question> {
+    let mut questions = oracle.positions(lp, dates);
+    questions.extend(oracle.lists(lp, 1000, dates.iter().copied().flatten()));
+    let until = dates.iter().copied().flatten().next();
+    for scope in scopes(lp) {
+        let asked = [
+            ("monthly", (None, None)),
+            ("quarterly", (until, None)),
+            ("yearly", (None, until)),
+        ];
+        questions.extend(oracle.histories(lp.lp_id, scope, &asked));
+    }
+    for commitment in &lp.commitments {
+        questions.extend(oracle.fund_summaries(commitment.fund_id, dates));
+    }
+    questions
+}
+
+/// Asks the questions where nothing is cached yet, and says how many they were.
+pub async fn assert_right(desk: &Desk, questions: &[Question]) -> usize {
+    let keyspace = Keyspace::default();
+    let app = App::from_environment(&Environment::of(&[
+        ("DATABASE_URL", &desk.database.reader_url()),
+        ("REDIS_URL", &keyspace.url()),
+        ("REDIS_PREFIX", keyspace.prefix()),
+    ]));
+    let app = app.expect("the environment is usable");
+    let mut found = Vec::new();
+    for Question { path, answer } in questions {
+        let problems = match (answer, ask(&app, path).await) {
+            (Some(expected), (200, got)) => differences(expected, &got),
+            (None, (404, _)) => Vec::new(),
+            (expected, (status, got)) => {
+                let expected = expected.as_ref().map_or("404", |_| "an answer");
+                vec![format!("expected {expected}, got {status} {got}")]
+            }
+        };
+        found.extend(problems.iter().map(|problem| format!("{path} {problem}")));
+    }
+    let shown = found.iter().take(SHOWN_DIFFERENCES).cloned();
+    let shown = shown.collect::<Vec<_>>().join("\n");
+    assert!(found.is_empty(), "{} differences:\n{shown}", found.len());
+    questions.len()
+}
+
+/// Refreshes the views, which then are what their definitions say.
+pub async fn refresh(desk: &Desk) {
+    let (db, clock) = (&desk.night.db, desk.night.clock);
+    let refreshed = refresh_views(db, clock, Cause::Nightly, None).await;
+    refreshed.expect("the views are refreshed");
+    let drift = count_drift(db, clock).await;
+    assert_eq!(drift.expect("the views are compared"), 0);
+}
+
+/// Rebuilds everything, by which no row changes, and says how many there are.
+pub async fn assert_rebuild_is_the_same(desk: &Desk) -> usize {
+    let before = derived(desk).await;
+    let (db, cache, queue) = (&desk.night.db, &desk.night.cache, queue::nowhere().await);
+    let until = Instant::now() + Duration::from_secs(60);
+    let rebuilt = rebuild(db, cache, &queue, Scope::All, until).await;
+    let rebuilt = rebuilt.expect("it is rebuilt").expect("all is there");
+    assert_eq!((rebuilt.rest, rebuilt.settled.failed_lps.len()), (None, 0));
+    let after = derived(desk).await;
+    assert!(before == after, "a rebuild makes something else");
+    after.len()
+}
+
+async fn derived(desk: &Desk) -> Vec<String> {
+    let mut rows = Vec::new();
+    for table in DERIVED {
+        let sql = format!("select '{table}', t.* from {table} t order by t::text");
+        rows.extend(desk.rows(&sql).await);
+    }
+    rows
+}
