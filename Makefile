@@ -12,6 +12,8 @@ AS_IS ?=
 
 # How many cases of each kind `make fuzz` tries: two or three minutes of them.
 FUZZ_CASES ?= 50000
+# How many random histories `make soak` plays.
+HISTORIES ?= 10000
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 CHECKS := target/checks/bin
@@ -31,7 +33,7 @@ ARCH ?= x86_64
 STACK ?= lp-reporting
 PARAMETERS ?=
 
-.PHONY: run stop send ops test contract-fuzz fuzz bench bench-report package test-package deploy lint audit setup setup-checks
+.PHONY: run stop send ops test contract-fuzz fuzz soak bench bench-report package test-package deploy lint audit setup setup-checks
 
 run: setup
 	cargo build --workspace --bins --profile $(PROFILE)
@@ -65,6 +67,14 @@ contract-fuzz: setup setup-checks
 fuzz: export PROPTEST_CASES := $(FUZZ_CASES)
 fuzz:
 	cargo test --workspace --test fuzz -- --nocapture
+
+# Long runs of what `make test` does for seconds: random histories, recorders beside readers, a minute of overload. An hour on two
+# cores, with progress; the functions' own lines are left out.
+soak: export HISTORIES := $(HISTORIES)
+soak: setup
+	cargo build --workspace --all-targets
+	bash -o pipefail -c "CONCURRENCY_MESSAGES=2000 OVERLOAD_SECONDS=60 $(TARGET)/debug/local services -- \
+		cargo test --workspace --test concurrency --test overload --test histories -- --nocapture | grep --line-buffered -v '^{'"
 
 # What is shipped, measured: the release profile, linked as a whole, which takes some minutes to build.
 bench: setup
