@@ -3,6 +3,7 @@
 //!
 //! It expects the servers that `local services` starts and names in the environment, as `make test` does.
 
+pub mod asking;
 pub mod builders;
 pub mod contract;
 pub mod database;

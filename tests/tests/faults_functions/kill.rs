@@ -204,8 +204,11 @@ async fn a_request_whose_message_was_lost_is_sent_again() {
         (1, 0)
     );
     let desk = &world.reporting.desk;
+    // And the refresh before it was long ago, so that the next is due at once.
     desk.run(
-        "update view_refreshes set due_at = now() - interval '61 seconds' where started_at is null",
+        "update view_refreshes set due_at = now() - interval '61 seconds' where started_at is null;
+         update view_refreshes set started_at = started_at - interval '1 hour', finished_at = finished_at - interval '1 hour'
+             where finished_at is not null",
     )
     .await;
     let mut fresh = Instance::recorder(&world, "").await;

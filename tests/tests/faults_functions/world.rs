@@ -6,8 +6,9 @@ use chrono::NaiveDate;
 use lambda_http::{Body, Response};
 use serde_json::{Map, Value, json};
 use shared::app::App;
+use tests::asking::get;
 use tests::builders::{self, activity_message, fund_nav_message, grant};
-use tests::http::{header, json_of, request};
+use tests::http::{header, json_of};
 use tests::oracle::Oracle;
 use tests::oracle::compare::differences;
 use tests::oracle::history::Scope;
@@ -192,17 +193,7 @@ async fn ask(app: &App, path: &str) -> (Value, String) {
 }
 
 pub async fn handle(app: &App, path_and_query: &str) -> Response<Body> {
-    let path = path_and_query.split('?').next().unwrap_or_default();
-    let request = request(path_and_query, Some(SUBJECT), &[]);
-    match path.rsplit('/').next().unwrap_or_default() {
-        "summary" => summary::handle(app, request).await,
-        "performance" if path.contains("/fund/") => fund_performance::handle(app, request).await,
-        "performance" => performance::handle(app, request).await,
-        "history" => performance_history::handle(app, request).await,
-        "holdings" => holdings::handle(app, request).await,
-        "capital-activity" => capital_activity::handle(app, request).await,
-        _ => panic!("no function answers {path}"),
-    }
+    get(app, SUBJECT, path_and_query).await
 }
 
 /// Takes out of both what the answer says is owed: its rates, and the points of a history, which lag with all their figures.

@@ -3,7 +3,6 @@
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use futures_util::future::join_all;
-use lambda_http::{Body, Response};
 use local::servers::postgres::Role;
 use serde_json::Value;
 use shared::app::App;
@@ -12,7 +11,6 @@ use shared::config::Environment;
 use shared::queue::Queue;
 use shared::refresh::{Cause, refresh_views};
 use tests::desk::Desk;
-use tests::http::{json_of, request};
 use tests::queue::Queues;
 
 use crate::history::MIDNIGHTS;
@@ -152,36 +150,6 @@ pub fn record(message_id: &str, body: &Value, deliveries: usize) -> SqsMessage {
     let count = ("ApproximateReceiveCount".to_owned(), deliveries.to_string());
     record.attributes.insert(count.0, count.1);
     record
-}
-
-/// Asks for a path as the subject, and returns the status and the body; of a list, all its pages together.
-pub async fn ask(app: &App, subject: &str, path: &str) -> (u16, Value) {
-    let first = handle(app, subject, path).await;
-    let (status, mut whole) = (first.status().as_u16(), json_of(&first));
-    while let Some(cursor) = whole["nextCursor"].as_str() {
-        let page = json_of(&handle(app, subject, &format!("{path}&cursor={cursor}")).await);
-        let mut items = page["items"].as_array().cloned().unwrap_or_default();
-        let so_far = whole["items"].as_array_mut().expect("a page has items");
-        so_far.append(&mut items);
-        whole["nextCursor"] = page["nextCursor"].clone();
-    }
-    (status, whole)
-}
-
-async fn handle(app: &App, subject: &str, path_and_query: &str) -> Response<Body> {
-    let path = path_and_query.split('?').next().unwrap_or_default();
-    let request = request(path_and_query, Some(subject), &[]);
-    let last = path.rsplit('/').next().unwrap_or_default();
-    match (last, path.contains("/lp/"), path.contains("/fund/")) {
-        ("summary", true, _) => summary::handle(app, request).await,
-        ("summary", false, _) => fund_summary::handle(app, request).await,
-        ("performance", _, true) => fund_performance::handle(app, request).await,
-        ("performance", _, false) => performance::handle(app, request).await,
-        ("history", ..) => performance_history::handle(app, request).await,
-        ("holdings", ..) => holdings::handle(app, request).await,
-        ("capital-activity", ..) => capital_activity::handle(app, request).await,
-        _ => panic!("no function answers {path}"),
-    }
 }
 
 fn noon(day: NaiveDate) -> NaiveDateTime {

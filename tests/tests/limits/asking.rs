@@ -3,14 +3,12 @@
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
-use lambda_http::{Body, Response};
 use serde_json::Value;
 use shared::app::App;
 use shared::config::Environment;
 use shared::refresh::{Cause, Scope, count_drift, rebuild, refresh_views};
 use tests::builders::{grant, grant_fund};
 use tests::desk::Desk;
-use tests::http::{json_of, request};
 use tests::oracle::Oracle;
 use tests::oracle::compare::differences;
 use tests::oracle::questions::{Question, scopes};
@@ -32,40 +30,9 @@ const DERIVED: [&str; 4] = [
     "fund_performance",
 ];
 
-/// Asks for a path.
-pub async fn get(app: &App, subject: &str, path_and_query: &str) -> Response<Body> {
-    let path = path_and_query.split('?').next().unwrap_or_default();
-    let request = request(path_and_query, Some(subject), &[]);
-    let last = path.rsplit('/').next().unwrap_or_default();
-    match (last, path.contains("/lp/"), path.contains("/fund/")) {
-        ("summary", true, _) => summary::handle(app, request).await,
-        ("summary", false, _) => fund_summary::handle(app, request).await,
-        ("performance", _, true) => fund_performance::handle(app, request).await,
-        ("performance", _, false) => performance::handle(app, request).await,
-        ("history", ..) => performance_history::handle(app, request).await,
-        ("holdings", ..) => holdings::handle(app, request).await,
-        ("capital-activity", ..) => capital_activity::handle(app, request).await,
-        _ => panic!("no function answers {path}"),
-    }
-}
-
 /// The status and the body; of a list, all its pages together.
 pub async fn ask(app: &App, path: &str) -> (u16, Value) {
-    let first = get(app, SUBJECT, path).await;
-    let (status, mut whole) = (first.status().as_u16(), json_of(&first));
-    while let Some(cursor) = whole["nextCursor"].as_str() {
-        let page = get(app, SUBJECT, &format!("{path}&cursor={cursor}")).await;
-        let mut page = json_of(&page);
-        let items = page["items"].as_array_mut().expect("a page has items");
-        assert!(
-            !items.is_empty(),
-            "{path}: a page that was told of is empty"
-        );
-        let so_far = whole["items"].as_array_mut().expect("a page has items");
-        so_far.append(items);
-        whole["nextCursor"] = page["nextCursor"].take();
-    }
-    (status, whole)
+    tests::asking::ask(app, SUBJECT, path).await
 }
 
 /// Lets the subject see some LPs and funds.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use shared::refresh::{Scope, rebuild};
+use tests::asking::get;
 use tests::builders::{activity_message, fund_nav_message, insert_lp, nav_message};
 use tests::desk::Desk;
 use tests::oracle::history::Scope as Of;
@@ -13,7 +14,7 @@ use tests::plan::Plan;
 use tests::queue;
 use tests::reporting::today;
 
-use crate::asking::{SUBJECT, assert_right, get, grant_all, oracle, refresh};
+use crate::asking::{SUBJECT, assert_right, grant_all, oracle, refresh};
 
 const FUNDS: usize = 400;
 /// What Lambda takes of a function's response, with room for its headers.

@@ -1,10 +1,11 @@
 //! Names in the database, subjects of tokens and parameters of every kind of text.
 
+use tests::asking::get;
 use tests::builders::{grant, insert_commitment, insert_fund, insert_lp};
 use tests::http::json_of;
 use tests::office::Office;
 
-use crate::asking::{SUBJECT, assert_right, everything, get, grant_all, oracle};
+use crate::asking::{SUBJECT, assert_right, everything, grant_all, oracle};
 use crate::texts::{KINDS, encoded, text_of};
 
 #[tokio::test]
