@@ -5,9 +5,9 @@ use std::time::Instant;
 use serde_json::Value;
 use tests::http::event;
 use tests::proxy::Proxy;
-use tests::proxy::When::{After, Before};
+use tests::proxy::When::{self, After, Before};
 
-use crate::instance::Server::{Cache, Database, Queue};
+use crate::instance::Server::{self, Cache, Database, Queue};
 use crate::instance::{Instance, ms_since};
 use crate::world::{SUBJECT, World};
 
@@ -154,82 +154,66 @@ async fn a_recorder_to_whom_the_queue_is_silent_acknowledges_all_the_same() {
     world.assert_settled().await;
 }
 
-/// Between closing and commit, with the commit on its way to a session that is no more.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_recorder_frozen_at_its_commit_whose_session_was_ended_records_anew() {
+/// Where a recorder is frozen in the middle of its work: what it has sent to whom, and whether that has arrived.
+type Place = (Server, &'static [u8], When);
+
+/// Freezes a recorder there, lets something become of its connections and others record, and thaws it: it acknowledges, and all is
+/// there once.
+async fn frozen_at(
+    what: &str,
+    (server, pattern, when): Place,
+    becomes: impl AsyncFnOnce(&World, &Instance),
+) {
     let world = World::settled().await;
     let mut recorder = Instance::recorder(&world, "").await;
     let call = world.call(1_000);
-    let held = recorder.to(Database).hold(COMMIT, 1, Before);
+    let held = recorder.to(server).hold(pattern, 1, when);
     recorder.hand_over(&[&call], 1);
     held.reached().await;
     recorder.freeze();
-    assert_eq!(world.number(END_SESSIONS).await, 1);
-    world.until_no_recorder().await;
+    becomes(&world, &recorder).await;
     let other = meanwhile(&world, 2_000).await;
     world.warm_up().await;
     recorder.thaw();
     let thawed = Instant::now();
     assert_eq!(recorder.failed().await, NONE);
-    println!(
-        "thawed at its commit: acknowledged {} later",
-        ms_since(thawed)
-    );
+    println!("thawed {what}: acknowledged {} later", ms_since(thawed));
     drop(held);
     world.assert_recorded_once(&[call, other]).await;
     world.assert_settled().await;
+}
+
+/// Between closing and commit, with the commit on its way to a session that is no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recorder_frozen_at_its_commit_whose_session_was_ended_records_anew() {
+    let place = (Database, COMMIT, Before);
+    frozen_at("at its commit", place, async |world, _| {
+        assert_eq!(world.number(END_SESSIONS).await, 1);
+        world.until_no_recorder().await;
+    })
+    .await;
 }
 
 /// As before, but its closing has not come to an end for it when it freezes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recorder_frozen_at_its_closing_whose_sockets_were_closed_records_anew() {
-    let world = World::settled().await;
-    let mut recorder = Instance::recorder(&world, "").await;
-    let call = world.call(1_000);
-    let held = recorder.to(Cache).hold(CLOSE, 1, After);
-    recorder.hand_over(&[&call], 1);
-    held.reached().await;
-    recorder.freeze();
-    recorder.to_all(Proxy::cut);
-    world.until_no_recorder().await;
-    let other = meanwhile(&world, 2_000).await;
-    world.warm_up().await;
-    recorder.thaw();
-    let thawed = Instant::now();
-    assert_eq!(recorder.failed().await, NONE);
-    println!(
-        "thawed at its closing: acknowledged {} later",
-        ms_since(thawed)
-    );
-    drop(held);
-    world.assert_recorded_once(&[call, other]).await;
-    world.assert_settled().await;
+    let place = (Cache, CLOSE, After);
+    frozen_at("at its closing", place, async |world, recorder| {
+        recorder.to_all(Proxy::cut);
+        world.until_no_recorder().await;
+    })
+    .await;
 }
 
 /// After the commit, of which it does not know; others record meanwhile, and its tags end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recorder_frozen_after_its_commit_finishes_what_it_owes() {
-    let world = World::settled().await;
-    let mut recorder = Instance::recorder(&world, "").await;
-    let call = world.call(1_000);
-    let held = recorder.to(Database).hold(COMMIT, 1, After);
-    recorder.hand_over(&[&call], 1);
-    held.reached().await;
-    recorder.freeze();
-    world.assert_of_this_moment("frozen after its commit").await;
-    let other = meanwhile(&world, 2_000).await;
-    world.warm_up().await;
-    recorder.to_all(Proxy::cut);
-    recorder.thaw();
-    let thawed = Instant::now();
-    assert_eq!(recorder.failed().await, NONE);
-    println!(
-        "thawed after its commit: acknowledged {} later",
-        ms_since(thawed)
-    );
-    drop(held);
-    world.assert_recorded_once(&[call, other]).await;
-    world.assert_settled().await;
+    let place = (Database, COMMIT, After);
+    frozen_at("after its commit", place, async |world, recorder| {
+        world.assert_of_this_moment("frozen after its commit").await;
+        recorder.to_all(Proxy::cut);
+    })
+    .await;
 }
 
 /// The server ends a session that is idle within its transaction, and says so in answer to the commit that comes too late.
