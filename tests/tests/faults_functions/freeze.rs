@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::http::event;
 use tests::proxy::Proxy;
 use tests::proxy::When::{self, After, Before};
@@ -136,18 +136,24 @@ async fn a_recorder_whose_sockets_are_silent_records_at_the_second_try() {
     world.assert_settled().await;
 }
 
-/// A refresh only makes reads faster, so that nobody waits for long for its message to be sent.
+/// A refresh only makes reads faster, so that nobody waits for long for its message to be sent; and the dead letters of a batch wait side
+/// by side.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recorder_to_whom_the_queue_is_silent_acknowledges_all_the_same() {
     let world = World::settled().await;
     let mut recorder = Instance::recorder(&world, "").await;
     let (first, second) = (world.call(1_000), world.call(2_000));
+    let refused = json!({"schema": "none"});
+    let mut batch = vec![&refused; 10];
+    batch[0] = &first;
     recorder.to(Queue).blackhole();
     let begun = Instant::now();
-    assert_eq!(recorder.work(&[&first], 1).await, NONE);
+    let not_buried: Vec<usize> = (1..10).collect();
+    assert_eq!(recorder.work(&batch, 1).await, not_buried);
     println!("silent queue: acknowledged after {}", ms_since(begun));
     recorder.to(Queue).pass();
-    assert_eq!(recorder.work(&[&second], 1).await, NONE);
+    batch[0] = &second;
+    assert_eq!(recorder.work(&batch, 2).await, NONE);
     let sent = world.queues.receive(30, 5).await;
     assert!(sent.is_some(), "the next asks for the refresh");
     world.assert_recorded_once(&[first, second]).await;
