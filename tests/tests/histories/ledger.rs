@@ -160,7 +160,12 @@ fn may_be_refused(
                     let takes_back = |row: &Value| row["reverses"] == json!(of);
                     is_activity && recorded.values().any(takes_back)
                 }
-                "REVERSES_A_REVERSAL" => matches!(events[of], Event::Reversal { .. }),
+                // What has the id, be it another event than the one meant, is one.
+                "REVERSES_A_REVERSAL" => (0..events.len()).any(|other| {
+                    recorded.contains_key(&other)
+                        && event_id(play.history, other) == event_id(play.history, of)
+                        && matches!(events[other], Event::Reversal { .. })
+                }),
                 // What has the id is not what the reversal mirrors.
                 "REVERSAL_MISMATCH" => (0..events.len()).any(|other| {
                     recorded.contains_key(&other)
