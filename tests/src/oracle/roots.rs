@@ -113,9 +113,15 @@ fn far_roots(flows: &[(f64, f64)], reach: f64) -> Vec<f64> {
 /// Halves an interval over which the sum changes its sign until no floating-point number is left between its ends. Where it does not
 /// after all, when it is worked out at once and not step by step, one of the ends is the root but for rounding.
 fn bisect(flows: &[(f64, f64)], mut low: f64, mut high: f64) -> f64 {
+    let (end, nudge) = (low, (high - low) * 1e-6);
     let (below, above) = (sum_at(flows, low), sum_at(flows, high));
+    // A root on the very end was another interval's; the one that is meant lies within, if there is one.
+    if below == 0.0 {
+        low += nudge;
+    }
+    let below = sum_at(flows, low);
     if below * above >= 0.0 {
-        return if below.abs() < above.abs() { low } else { high };
+        return if below.abs() < above.abs() { end } else { high };
     }
     for _ in 0..80 {
         let middle = (low + high) / 2.0;
