@@ -45,6 +45,18 @@ pub async fn grant_all(desk: &Desk, lp_ids: &[i64], fund_ids: &[i64]) {
     }
 }
 
+/// Lets the subject see some LPs and funds, all that have to do with each other, and asks everything about them today; returns how many
+/// answers there were.
+pub async fn assert_all_right(desk: &Desk, lp_ids: &[i64], fund_ids: &[i64]) -> usize {
+    grant_all(desk, lp_ids, fund_ids).await;
+    let oracle = oracle(desk, lp_ids, fund_ids).await;
+    let lps = oracle.truth().lps.values();
+    let questions: Vec<_> = lps
+        .flat_map(|lp| everything(&oracle, lp, &[None]))
+        .collect();
+    assert_right(desk, &questions).await
+}
+
 /// Someone independent who knows some LPs and funds, all that have to do with each other.
 pub async fn oracle(desk: &Desk, lp_ids: &[i64], fund_ids: &[i64]) -> Oracle {
     let extent = Extent {
