@@ -19,8 +19,8 @@ const BEGIN: &str = "begin; set local statement_timeout = '200ms'";
 /// For all of it, connecting included, which a function that has answered from the cache alone does only now. The next event waits so
 /// long at most, and the platform's limit for the event is not reached.
 const LIMIT: Duration = Duration::from_secs(1);
-/// How long the database is left alone after it has let a record wait for all of that: an answer from the cache needs it for nothing
-/// else, and callers of such answers shall not queue for a database that is silent.
+/// How long the database is left alone after it has let a record wait for all of that, unless it answers a question before: an answer
+/// from the cache needs it for nothing else, and callers of such answers shall not queue for a database that is silent.
 const REST: Duration = Duration::from_secs(5);
 
 /// What came of a look.
@@ -94,6 +94,11 @@ impl AccessLog {
         }
     }
 
+    /// Says that the database has just answered, so that there is no reason to leave it alone.
+    pub fn database_answers(&self) {
+        *self.rests_until() = None;
+    }
+
     fn rests_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
         self.rests_until
             .lock()
@@ -107,7 +112,7 @@ impl AccessLog {
     async fn insert(&self, look: &Look) -> Result<(), Error> {
         let now = Instant::now();
         if self.rests_until().is_some_and(|until| now < until) {
-            return Err(Error::DatabaseTimeout);
+            return Err(Error::DatabaseLeftAlone);
         }
         let inserted = self.insert_by(look, now + LIMIT).await;
         let is_silent = matches!(inserted, Err(Error::DatabaseTimeout));

@@ -122,6 +122,12 @@ async fn respond<R: Report>(
         .await
     };
     let answered = answered.await;
+    if answered
+        .as_ref()
+        .is_ok_and(|(_, origin)| *origin != Origin::Hit)
+    {
+        app.access_log.database_answers();
+    }
     if let Some(outcome) = outcome_of(&answered) {
         app.access_log.note(look(request, R::NAME, outcome));
     }

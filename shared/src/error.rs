@@ -28,6 +28,9 @@ pub enum Error {
     /// The database did not answer within the client's own bound.
     #[error("the database did not answer in time")]
     DatabaseTimeout,
+    /// The database was not even asked, because it did not answer a moment ago.
+    #[error("the database is left alone for a moment, because it did not answer in time")]
+    DatabaseLeftAlone,
     /// Redis is away or refused. Readers never see this: they go to the database.
     #[error("Redis failed")]
     Redis(#[from] redis::RedisError),
@@ -55,6 +58,7 @@ impl Error {
         match self {
             Self::Connect(_)
             | Self::DatabaseTimeout
+            | Self::DatabaseLeftAlone
             | Self::Redis(_)
             | Self::RedisTimeout
             | Self::Queue(_) => true,
