@@ -1,16 +1,29 @@
 //! The views: what a refresh sees and clears, and that they say what their definitions say.
 
+use chrono::{Days, TimeDelta};
+use local::servers::postgres::Role;
+use shared::app::Clock;
+use shared::config::ClockConfig;
 use shared::operations::keep_up;
 use shared::refresh::{Cause, Refreshed, count_drift, refresh_views, work_the_night};
 use tests::builders::{World, nav_message};
+use tests::database::project;
 use tests::desk::Desk;
 use tests::queue::Queues;
+use tests::reporting::today;
 
 const MARKS: &str = "select count(*) from touched_commitments";
 const OUTSTANDING: &str = "select count(*) from view_refreshes where started_at is null";
 
 async fn refresh(desk: &Desk) -> Refreshed {
-    refresh_views(&desk.app.db, desk.app.clock, Cause::Activity, None)
+    refresh_in(desk, 0).await
+}
+
+/// Refreshes as on a day to come.
+async fn refresh_in(desk: &Desk, days: i64) -> Refreshed {
+    let offset = TimeDelta::days(days);
+    let clock = Clock::new(ClockConfig { offset });
+    refresh_views(&desk.app.db, clock, Cause::Activity, None)
         .await
         .expect("the views are refreshed")
         .expect("nobody else refreshes")
@@ -119,6 +132,49 @@ async fn an_entry_dated_ahead_keeps_its_mark_until_its_day() {
     } = world;
     let last = format!("({commitment_id},{lp_id},{fund_id},9000-01-01)");
     assert_eq!(desk.rows(marks).await, [last], "one is enough, the last");
+}
+
+/// The statement of docs/maintenance.md.
+fn back_to_today() -> String {
+    let page = std::fs::read_to_string(project().join("docs/maintenance.md")).expect("it is there");
+    let (_, section) = page
+        .split_once("## After a clock that was ahead")
+        .expect("the section");
+    let (_, block) = section.split_once("```sql\n").expect("a block");
+    block.split_once("```").expect("its end").0.to_owned()
+}
+
+#[tokio::test]
+async fn views_that_stood_for_a_later_day_are_brought_back_and_see_that_day_when_it_comes() {
+    let desk = Desk::empty().await;
+    let world = World::insert(&desk.client).await;
+    let tomorrow = today() + Days::new(1);
+    call(&desk, &world, "2020-01-01").await;
+    call(&desk, &world, &tomorrow.to_string()).await;
+    let paid_in = "select paid_in_cents from lp_dashboard_summary";
+    refresh_in(&desk, 2).await;
+    assert_eq!(
+        (desk.number(MARKS).await, desk.number(paid_in).await),
+        (0, 120_000)
+    );
+    let owner = desk.database.connect_as(Role::Migrator).await;
+    let sql = format!("begin; {}; commit", back_to_today());
+    owner.batch_execute(&sql).await.expect("it is applied");
+    let is_current = format!(
+        "select view_is_current::int::bigint from reading_at({}, reporting_today())",
+        world.lp_id
+    );
+    assert_eq!(desk.number(&is_current).await, 0, "readers compute it");
+    assert_eq!(refresh(&desk).await.as_of, today());
+    assert_eq!(
+        (desk.number(MARKS).await, desk.number(paid_in).await),
+        (1, 60_000)
+    );
+    assert_eq!(refresh_in(&desk, 1).await.as_of, tomorrow);
+    assert_eq!(
+        (desk.number(MARKS).await, desk.number(paid_in).await),
+        (0, 120_000)
+    );
 }
 
 #[tokio::test]
