@@ -24,15 +24,6 @@ const PAST_DATES: [usize; 2] = [3, 7];
 /// How many differences of an answer are told.
 const TOLD: usize = 5;
 
-/// Every derived row of some LPs ($1) and funds ($2), but for when it was written.
-const DERIVED: [&str; 5] = [
-    "select a::text from lp_capital_accounts a where a.lp_id = any ($1) and $2::bigint[] is not null order by a.lp_id, a.commitment_id, a.account_date",
-    "select s::text from lp_performance_snapshots s where s.lp_id = any ($1) and $2::bigint[] is not null order by s.lp_id, s.commitment_id, s.snapshot_date",
-    "select p::text from lp_pooled_performance p where p.lp_id = any ($1) and $2::bigint[] is not null order by p.lp_id, p.currency, p.fund_id, p.performance_date",
-    "select p::text from fund_performance p where p.fund_id = any ($2) and $1::bigint[] is not null order by p.fund_id, p.performance_date",
-    "select (f.fund_id, f.commitments_in_force_cents)::text from funds f where f.fund_id = any ($2) and $1::bigint[] is not null order by f.fund_id",
-];
-
 /// Every answer about every LP and fund: of two questions one by a reader whose cache has seen the history, one by a reader without.
 pub async fn answers(play: &Play<'_>) -> Result<(), Finding> {
     let oracle = oracle(play).await;
@@ -128,25 +119,19 @@ pub async fn drift(play: &Play<'_>) -> Result<(), Finding> {
 }
 
 async fn derived(play: &Play<'_>) -> BTreeSet<String> {
-    let client = &play.crew.desk.client;
-    let mut found = BTreeSet::new();
-    for sql in DERIVED {
-        let rows = client
-            .query(sql, &[&play.world.lp_ids, &play.world.fund_ids])
-            .await;
-        let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-        found.extend(rows.iter().map(|row| row.get::<_, String>(0)));
-    }
-    found
+    tests::derived::derived(&play.crew.desk.client, extent(play)).await
 }
 
 async fn oracle(play: &Play<'_>) -> Oracle {
-    let extent = Extent {
+    let truth = read_truth_of(&play.crew.desk.client, extent(play)).await;
+    Oracle::new(truth.expect("the truth is readable"), play.day().today)
+}
+
+fn extent<'a>(play: &'a Play<'_>) -> Extent<'a> {
+    Extent {
         lp_ids: Some(&play.world.lp_ids),
         fund_ids: Some(&play.world.fund_ids),
-    };
-    let truth = read_truth_of(&play.crew.desk.client, extent).await;
-    Oracle::new(truth.expect("the truth is readable"), play.day().today)
+    }
 }
 
 /// Today, and some days before it.
@@ -182,6 +167,7 @@ fn histories(oracle: &Oracle, lp: &Lp, scope: Scope) -> Vec<Question> {
 
 async fn assert_answer(play: &Play<'_>, app: &App, question: &Question) -> Result<(), Finding> {
     let (status, got) = ask(app, &play.world.name, &question.path).await;
+    play.asked.set(play.asked.get() + 1);
     let differing = match (&question.answer, status) {
         (Some(expected), 200) => differences(expected, &got),
         (None, 404) => Vec::new(),

@@ -1,15 +1,15 @@
 //! Those who play a history: recorders, whoever works at night, and readers, with clocks that tests may set on.
 
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use futures_util::future::join_all;
 use local::servers::postgres::Role;
-use serde_json::Value;
 use shared::app::App;
 use shared::batch::Worker;
 use shared::config::Environment;
 use shared::queue::Queue;
 use shared::refresh::{Cause, refresh_views};
+use shared::trace::TRACEPARENT;
 use tests::desk::Desk;
 use tests::queue::Queues;
 
@@ -142,13 +142,24 @@ impl Day {
 }
 
 /// A body as the queue delivers it, for the n-th time.
-pub fn record(message_id: &str, body: &Value, deliveries: usize) -> SqsMessage {
+pub fn record(message_id: &str, body: String, deliveries: usize) -> SqsMessage {
     let mut record = SqsMessage::default();
     record.message_id = Some(message_id.to_owned());
     record.receipt_handle = Some(format!("receipt-{message_id}"));
-    record.body = Some(body.to_string());
+    record.body = Some(body);
     let count = ("ApproximateReceiveCount".to_owned(), deliveries.to_string());
     record.attributes.insert(count.0, count.1);
+    record
+}
+
+/// The same with the trace that its sender gave it.
+pub fn traced(mut record: SqsMessage, traceparent: String) -> SqsMessage {
+    let mut attribute = SqsMessageAttribute::default();
+    attribute.data_type = Some("String".to_owned());
+    attribute.string_value = Some(traceparent);
+    record
+        .message_attributes
+        .insert(TRACEPARENT.to_owned(), attribute);
     record
 }
 

@@ -8,12 +8,17 @@ mod check;
 mod crew;
 mod history;
 mod ledger;
+mod letters;
 mod messages;
 mod play;
+mod sending;
+mod totals;
 mod world;
 mod write;
 
+use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -25,6 +30,7 @@ use tokio::runtime::Runtime;
 use crate::crew::Crew;
 use crate::history::{History, histories};
 use crate::play::play;
+use crate::totals::Totals;
 
 /// How many are played where nothing else is said.
 const HISTORIES: usize = 40;
@@ -43,9 +49,10 @@ fn every_random_history_ends_in_what_the_oracle_says() {
         text.parse().expect("HISTORIES is a number")
     });
     let (begun, played) = (Instant::now(), AtomicUsize::new(0));
+    let totals = Mutex::new(Totals::default());
     std::thread::scope(|scope| {
         let stages: Vec<_> = (0..STAGES)
-            .map(|_| scope.spawn(|| stage(wanted, &played, begun)))
+            .map(|_| scope.spawn(|| stage(wanted, &played, &totals, begun)))
             .collect();
         for stage in stages {
             if let Err(finding) = stage.join() {
@@ -54,13 +61,14 @@ fn every_random_history_ends_in_what_the_oracle_says() {
         }
     });
     println!(
-        "{wanted} histories in {:.0} s, 0 findings",
-        begun.elapsed().as_secs_f64()
+        "{wanted} histories in {:.0} s, 0 findings: {}",
+        begun.elapsed().as_secs_f64(),
+        totals.into_inner().expect("no stage has failed")
     );
 }
 
 /// Plays until as many as are wanted are played on all stages together.
-fn stage(wanted: usize, played: &AtomicUsize, begun: Instant) {
+fn stage(wanted: usize, played: &AtomicUsize, totals: &Mutex<Totals>, begun: Instant) {
     let runtime = runtime();
     let mut left = true;
     while left {
@@ -70,7 +78,8 @@ fn stage(wanted: usize, played: &AtomicUsize, begun: Instant) {
             if !left {
                 break;
             }
-            one(&runtime, &crew);
+            let one = one(&runtime, &crew);
+            totals.lock().expect("no stage has failed").add(&one);
             let done = played.load(Ordering::Relaxed);
             if done.is_multiple_of(TOLD_EVERY) {
                 let seconds = begun.elapsed().as_secs_f64();
@@ -82,19 +91,22 @@ fn stage(wanted: usize, played: &AtomicUsize, begun: Instant) {
 }
 
 /// Plays one, and where it fails, ever shorter ones.
-fn one(runtime: &Runtime, crew: &Crew) {
+fn one(runtime: &Runtime, crew: &Crew) -> Totals {
     let config = Config {
         cases: 1,
         max_shrink_iters: SHRINKS,
         failure_persistence: None,
         ..Config::default()
     };
+    let totals = Cell::default();
     let outcome = TestRunner::new(config).run(&histories(), |history| {
         let outcome = runtime.block_on(play(crew, &history));
-        outcome.map_err(TestCaseError::fail)
+        outcome
+            .map(|played| totals.set(played))
+            .map_err(TestCaseError::fail)
     });
     match outcome {
-        Ok(()) => {}
+        Ok(()) => totals.into_inner(),
         Err(TestError::Fail(reason, history)) => {
             let file = keep(&history);
             panic!("{reason}\nkept as {}: {history:#?}", file.display());

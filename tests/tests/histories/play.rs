@@ -1,6 +1,7 @@
 //! Plays a history: the steps in their order, then whatever is left on the queue until nothing is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aws_lambda_events::sqs::SqsMessage;
@@ -9,9 +10,11 @@ use shared::refresh::{Cause, Scope, rebuild, refresh_views, work_the_night};
 use tests::builders::refresh_message;
 
 use crate::check::{self, Finding};
-use crate::crew::{Crew, Day, RECORDERS, record};
-use crate::history::{History, Step};
+use crate::crew::{Crew, Day, RECORDERS, record, traced};
+use crate::history::{History, MIDNIGHTS, Step};
 use crate::messages::message;
+use crate::sending::{Course, Sending};
+use crate::totals::Totals;
 use crate::world::{FUNDS, LPS, World};
 use crate::write;
 
@@ -24,28 +27,25 @@ pub struct Play<'a> {
     pub history: &'a History,
     pub world: World,
     pub midnights: usize,
-    /// How often the message of each event was put on the queue.
-    copies: BTreeMap<usize, usize>,
-    /// What is on the queue: the copies not acknowledged, and how often each was delivered.
-    waiting: BTreeMap<(usize, usize), usize>,
-    /// Deliveries of each event, all copies together.
-    pub deliveries: BTreeMap<usize, usize>,
-    /// Events of which a copy was acknowledged.
-    pub acknowledged: BTreeSet<usize>,
+    /// What was put on the queue, and how it fared.
+    pub courses: BTreeMap<Sending, Course>,
+    /// Deliveries so far, each of batches that are worked on at the same time.
+    moment: usize,
+    /// Answers that were compared.
+    pub asked: Cell<usize>,
 }
 
-/// Plays it, and tells what was wrong.
-pub async fn play(crew: &Crew, history: &History) -> Result<(), Finding> {
+/// Plays it, and tells how much there was to it, or what was wrong.
+pub async fn play(crew: &Crew, history: &History) -> Result<Totals, Finding> {
     crew.begin_anew().await;
     let mut play = Play {
         crew,
         history,
         world: World::insert(&crew.desk.client).await,
         midnights: 0,
-        copies: BTreeMap::new(),
-        waiting: BTreeMap::new(),
-        deliveries: BTreeMap::new(),
-        acknowledged: BTreeSet::new(),
+        courses: BTreeMap::new(),
+        moment: 0,
+        asked: Cell::new(0),
     };
     for fund in 0..FUNDS {
         play.tell("fundId", play.world.fund_ids[fund]).await?;
@@ -54,12 +54,13 @@ pub async fn play(crew: &Crew, history: &History) -> Result<(), Finding> {
         play.go_through(step).await?;
     }
     play.drain().await?;
-    crate::ledger::check(&play).await?;
+    let letters = crate::ledger::check(&play).await?;
     check::answers(&play).await?;
     check::rebuilding(&play).await?;
     play.refresh_views().await?;
     check::drift(&play).await?;
-    check::answers_from_views(&play).await
+    check::answers_from_views(&play).await?;
+    Ok(play.totals(letters))
 }
 
 impl Play<'_> {
@@ -95,63 +96,84 @@ impl Play<'_> {
         let events = self.history.events.len();
         let mut delivered = Vec::new();
         for batch in batches.iter().filter(|_| events > 0) {
-            let mut copies = Vec::new();
-            for position in batch {
-                let position = position % events;
-                let copy = self.copies.entry(position).or_default();
-                *copy += 1;
-                copies.push((position, *copy));
-            }
-            delivered.push(copies);
+            let batch = batch.iter().map(|position| self.send(position % events));
+            delivered.push(batch.collect());
         }
-        self.deliver_copies(delivered).await;
+        self.deliver_sent(delivered).await;
     }
 
-    async fn deliver_copies(&mut self, batches: Vec<Vec<(usize, usize)>>) {
+    fn send(&mut self, event: usize) -> Sending {
+        let time = 1 + self.sendings(event).count();
+        let sending = Sending { event, time };
+        self.courses.insert(sending, Course::default());
+        sending
+    }
+
+    /// How each message of an event fared.
+    pub fn sendings(&self, event: usize) -> impl Iterator<Item = (Sending, &Course)> {
+        let sending = |time| Sending { event, time };
+        let range = self.courses.range(sending(0)..=sending(usize::MAX));
+        range.map(|(sending, course)| (*sending, course))
+    }
+
+    async fn deliver_sent(&mut self, batches: Vec<Vec<Sending>>) {
+        self.moment += 1;
         let mut records: Vec<Vec<SqsMessage>> = Vec::new();
         for batch in &batches {
-            let batch = batch.iter().map(|copy| self.record(*copy));
+            let batch = batch.iter().map(|sending| self.record(*sending));
             records.push(batch.collect());
         }
+        let begun = Instant::now();
         let failed = self.day().deliver(records).await;
-        for copy in batches.into_iter().flatten() {
-            if !failed.contains(&self.message_id(copy)) {
-                self.waiting.remove(&copy);
-                self.acknowledged.insert(copy.0);
-            }
+        let took = begun.elapsed();
+        for sending in batches.into_iter().flatten() {
+            let is_acknowledged = !failed.contains(&self.message_id(sending));
+            let course = self.courses.entry(sending).or_default();
+            course.is_acknowledged = is_acknowledged;
+            course.longest = course.longest.max(took);
         }
     }
 
-    fn record(&mut self, copy: (usize, usize)) -> SqsMessage {
-        *self.deliveries.entry(copy.0).or_default() += 1;
-        let message_id = self.message_id(copy);
-        let deliveries = self.waiting.entry(copy).or_default();
-        *deliveries += 1;
-        let body = message(self.history, &self.world, copy.0);
-        record(&message_id, &body, *deliveries)
+    fn record(&mut self, sending: Sending) -> SqsMessage {
+        let course = self.courses.entry(sending).or_default();
+        course.deliveries += 1;
+        course.moment = self.moment;
+        let deliveries = course.deliveries;
+        let record = record(&self.message_id(sending), self.text(sending), deliveries);
+        traced(record, sending.traceparent(self.world.number()))
     }
 
     /// Delivers what nobody has delivered yet, and then what failed, until the queue is empty.
     async fn drain(&mut self) -> Result<(), Finding> {
         let never: Vec<usize> = (0..self.history.events.len())
-            .filter(|position| !self.copies.contains_key(position))
+            .filter(|event| self.sendings(*event).next().is_none())
             .collect();
         self.deliver(&[never]).await;
-        let mut rounds = 0;
-        while !self.waiting.is_empty() {
-            if rounds == ROUNDS {
-                return Err(format!("messages never end: {:?}", self.waiting));
+        for _ in 0..ROUNDS {
+            let left = self.waiting();
+            if left.is_empty() {
+                return Ok(());
             }
-            rounds += 1;
-            let left: Vec<(usize, usize)> = self.waiting.keys().copied().collect();
-            self.deliver_copies(vec![left]).await;
+            self.deliver_sent(vec![left]).await;
         }
-        Ok(())
+        match self.waiting() {
+            left if left.is_empty() => Ok(()),
+            left => Err(format!("messages never end: {left:?}")),
+        }
+    }
+
+    /// What is on the queue.
+    fn waiting(&self) -> Vec<Sending> {
+        let waiting = self
+            .courses
+            .iter()
+            .filter(|(_, course)| !course.is_acknowledged);
+        waiting.map(|(sending, _)| *sending).collect()
     }
 
     /// Tells that a system has written for an LP or a fund.
     async fn tell(&self, whom: &str, id: i64) -> Result<(), Finding> {
-        let notice = record("notice", &refresh_message(whom, id), 1);
+        let notice = record("notice", refresh_message(whom, id).to_string(), 1);
         let failed = self.day().deliver(vec![vec![notice]]).await;
         if failed.is_empty() {
             Ok(())
@@ -196,14 +218,34 @@ impl Play<'_> {
         lost.expect("Redis loses keys");
     }
 
-    /// The queue's name of a copy, which no other message ever has.
-    fn message_id(&self, (position, copy): (usize, usize)) -> String {
-        format!("{}-{position}-{copy}", self.world.name)
+    /// The queue's name of a message, which no other ever has.
+    fn message_id(&self, sending: Sending) -> String {
+        format!("{}-{}-{}", self.world.name, sending.event, sending.time)
     }
 
-    /// The body of an event's message.
-    pub fn message(&self, position: usize) -> Value {
-        message(self.history, &self.world, position)
+    /// The message of an event.
+    pub fn message(&self, event: usize) -> Value {
+        message(self.history, &self.world, event)
+    }
+
+    /// The text of what was sent.
+    pub fn text(&self, sending: Sending) -> String {
+        let message = self.message(sending.event);
+        if sending.is_laid_out() {
+            format!("{message:#}")
+        } else {
+            message.to_string()
+        }
+    }
+
+    fn totals(&self, letters: usize) -> Totals {
+        Totals {
+            events: self.history.events.len(),
+            deliveries: self.courses.values().map(|course| course.deliveries).sum(),
+            letters,
+            questions: self.asked.get(),
+            midnights: self.midnights.min(MIDNIGHTS),
+        }
     }
 }
 

@@ -66,6 +66,11 @@ impl World {
         world
     }
 
+    /// A number that no other world of the database has.
+    pub fn number(&self) -> i64 {
+        self.lp_ids[0]
+    }
+
     /// The currency of a commitment's fund.
     pub fn currency(commitment: usize) -> &'static str {
         CURRENCIES[HELD[commitment % COMMITMENTS].1]
