@@ -1,5 +1,7 @@
 //! Instances whose clocks differ, by minutes and by a day, on one database and one cache.
 
+use std::time::Instant;
+
 use chrono::{NaiveDate, TimeDelta, Utc};
 use local::servers::postgres::Role;
 use serde_json::{Value, json};
@@ -10,21 +12,25 @@ use tests::builders::activity_message;
 use tests::office::Office;
 use tests::reporting::today;
 
-use crate::instance::Instance;
+use crate::instance::{Instance, ms_since};
 use crate::world::{SUBJECT, World, assert_right, handle};
 
 const DAY_SECONDS: i64 = 24 * 3600;
 /// An address at which nobody listens.
-const NOWHERE: &str = "redis://127.0.0.1:1";
+pub const NOWHERE: &str = "redis://127.0.0.1:1";
 /// How far the instances' clocks are ahead.
 const OFFSETS_SECONDS: [i64; 5] = [0, -DAY_SECONDS, DAY_SECONDS, -300, 300];
+/// How long a grant lasts at the first try to ask with everybody while it does; on a slow machine that takes longer.
+const GRANT_SECONDS: [i64; 4] = [1, 3, 6, 12];
 
-fn app(world: &World, role: Role, offset_seconds: i64) -> App {
+/// An app whose clock is ahead, or behind.
+pub fn app(world: &World, role: Role, offset_seconds: i64) -> App {
     let redis_url = world.reporting.desk.keyspace.url();
     app_with(world, role, offset_seconds, &redis_url)
 }
 
-fn app_with(world: &World, role: Role, offset_seconds: i64, redis_url: &str) -> App {
+/// As before, with a cache of its own or none.
+pub fn app_with(world: &World, role: Role, offset_seconds: i64, redis_url: &str) -> App {
     let desk = &world.reporting.desk;
     let environment = Environment::of(&[
         ("DATABASE_URL", &desk.database.url(role)),
@@ -35,7 +41,8 @@ fn app_with(world: &World, role: Role, offset_seconds: i64, redis_url: &str) -> 
     App::from_environment(&environment).expect("the environment is usable")
 }
 
-fn today_of(app: &App) -> NaiveDate {
+/// What day it is by an app's clock.
+pub fn today_of(app: &App) -> NaiveDate {
     app.clock.now().date_naive()
 }
 
@@ -61,20 +68,20 @@ impl Readers {
     }
 }
 
-async fn refresh(world: &World, offset_seconds: i64) {
-    let night = app(world, Role::Refresher, offset_seconds);
+/// Refreshes the views, as of the day of whoever does it.
+pub async fn refresh(night: &App) {
     let refreshed = refresh_views(&night.db, night.clock, Cause::Nightly, None).await;
     refreshed.expect("the views are refreshed");
 }
 
 /// A call dated so many days from today.
-fn call(commitment_id: i64, amount_cents: i64, days: i64) -> Value {
+pub fn call(commitment_id: i64, amount_cents: i64, days: i64) -> Value {
     let date = (today() + TimeDelta::days(days)).to_string();
     activity_message(commitment_id, "capital_call", amount_cents, &date)
 }
 
 /// Calls dated yesterday and today, and for the LP that has entries dated ahead anyway, tomorrow.
-async fn record_around_today(world: &World, amount_cents: i64) {
+async fn record_around_today(world: &World, amount_cents: i64) -> [Value; 3] {
     let (plain, rich) = (world.plain.commitment_id, world.reporting.commitment_id);
     let calls = [
         call(plain, amount_cents + 1, -1),
@@ -83,6 +90,7 @@ async fn record_around_today(world: &World, amount_cents: i64) {
     ];
     world.reporting.desk.record(&calls.each_ref()).await;
     world.reporting.settle().await;
+    calls
 }
 
 /// Whichever order the refreshes come in: a refresh has counted what a later one of a slower clock has not.
@@ -91,33 +99,52 @@ async fn each_is_right_for_its_own_day_whoever_refreshes_the_views() {
     const D: i64 = DAY_SECONDS;
     let world = World::settled().await;
     let readers = Readers::of(&world);
+    let mut sent = Vec::new();
     for (turn, order) in [[0, -D, D], [-D, 0, D], [0, D, -D]].into_iter().enumerate() {
         // Views that stood for a later day are no more, as after a rebuild.
         world.reporting.desk.run("delete from view_refreshes").await;
-        record_around_today(&world, 1_000 * (i64::try_from(turn).expect("few") + 1)).await;
+        let amount_cents = 1_000 * (i64::try_from(turn).expect("few") + 1);
+        sent.extend(record_around_today(&world, amount_cents).await);
         readers.are_right(&world).await;
         for offset_seconds in order {
-            refresh(&world, offset_seconds).await;
+            refresh(&app(&world, Role::Refresher, offset_seconds)).await;
+            let refreshed = Instant::now();
             readers.are_right(&world).await;
+            let right = ms_since(refreshed);
+            println!(
+                "refreshed by a clock {offset_seconds} s ahead: all of ten clocks right {right} later"
+            );
         }
     }
+    ends_exact(&world, &sent).await;
+}
+
+/// What was sent is there once, settled, and right by the clock of the servers.
+async fn ends_exact(world: &World, sent: &[Value]) {
+    world.assert_recorded_once(sent).await;
+    world.assert_settled().await;
+    world.assert_no_deadlock().await;
 }
 
 /// A clock that was set back, as by a failover to a server whose clock is behind: what the views have counted, they count still.
 #[tokio::test]
 async fn views_never_go_back_to_an_earlier_day() {
     let world = World::settled().await;
-    record_around_today(&world, 1_000).await;
-    refresh(&world, 0).await;
+    let sent = record_around_today(&world, 1_000).await;
+    refresh(&app(&world, Role::Refresher, 0)).await;
     let totals = "select r from lp_dashboard_summary r order by r.lp_id, r.currency";
     let before = world.reporting.desk.rows(totals).await;
     let slow = app(&world, Role::Refresher, -DAY_SECONDS);
     let queue = world.queues.sender().await;
+    let begun = Instant::now();
     let night = work_the_night(&slow.db, &slow.cache, &queue, slow.clock).await;
     let night = night.expect("the night is worked");
     assert_eq!((night.drift_rows, night.refreshed.as_of), (0, today()));
     assert_eq!(world.reporting.desk.rows(totals).await, before);
     Readers::of(&world).are_right(&world).await;
+    let right = ms_since(begun);
+    println!("a night's clock set back by a day: all right {right} after it began");
+    ends_exact(&world, &sent).await;
 }
 
 #[tokio::test]
@@ -125,6 +152,7 @@ async fn each_is_right_whoever_records_and_asks_for_a_refresh() {
     let world = World::settled().await;
     let readers = Readers::of(&world);
     let (plain, rich) = (world.plain.commitment_id, world.reporting.commitment_id);
+    let mut sent = Vec::new();
     for (offset_seconds, amount_cents) in OFFSETS_SECONDS.into_iter().zip(1_000..) {
         let offset = offset_seconds.to_string();
         let mut recorder =
@@ -132,8 +160,14 @@ async fn each_is_right_whoever_records_and_asks_for_a_refresh() {
         for (commitment_id, days) in [(plain, -1), (plain, 0), (rich, 1)] {
             let call = call(commitment_id, amount_cents, days);
             assert_eq!(recorder.work(&[&call], 1).await, [0_usize; 0]);
+            sent.push(call);
         }
+        let acknowledged = Instant::now();
         readers.are_right(&world).await;
+        let right = ms_since(acknowledged);
+        println!(
+            "recorded by a clock {offset_seconds} s ahead: all of ten clocks right {right} later"
+        );
         let views = json!({"schema": "lp-reporting/views/1"});
         world
             .reporting
@@ -143,6 +177,26 @@ async fn each_is_right_whoever_records_and_asks_for_a_refresh() {
         assert_eq!(recorder.work(&[&views], 1).await, [0_usize; 0]);
         readers.are_right(&world).await;
     }
+    ends_exact(&world, &sent).await;
+}
+
+/// Grants for a while, and asks with everybody: a longer while, until it is not over before all have asked.
+async fn everybody_is_granted(world: &World, readers: &Readers, path: &str) {
+    for seconds in GRANT_SECONDS {
+        let granted =
+            format!("update lp_access set valid_to = now() + interval '{seconds} seconds'");
+        world.reporting.desk.run(&granted).await;
+        let mut statuses = Vec::new();
+        for reader in &readers.0 {
+            statuses.push(handle(reader, path).await.status());
+        }
+        let ended = "select count(*) from lp_access where valid_to <= clock_timestamp()";
+        if world.number(ended).await == 0 {
+            assert_eq!(statuses, [200; 10], "{path}");
+            return;
+        }
+    }
+    panic!("nothing that was granted lasted until all had asked");
 }
 
 /// A grant is dated by the database and kept by Redis, so no instance's clock makes it last.
@@ -151,14 +205,12 @@ async fn a_grant_ends_in_time_for_everybody() {
     let world = World::settled().await;
     let readers = Readers::of(&world);
     let path = format!("/api/lp/{}/summary", world.reporting.lp_id);
-    world
-        .reporting
-        .desk
-        .run("update lp_access set valid_to = now() + interval '1 second'")
-        .await;
+    // All connect, and the grant that is kept from now on is another.
+    let other = format!("/api/lp/{}/summary", world.plain.lp_id);
     for reader in &readers.0 {
-        assert_eq!(handle(reader, &path).await.status(), 200);
+        assert_eq!(handle(reader, &other).await.status(), 200);
     }
+    everybody_is_granted(&world, &readers, &path).await;
     world
         .until_zero("select count(*) from lp_access where valid_to > clock_timestamp()")
         .await;
@@ -185,6 +237,11 @@ async fn what_an_instance_whose_clock_is_behind_could_not_forget_is_forgotten() 
     let since = (Utc::now() - TimeDelta::days(1)).to_rfc3339();
     let note: Value =
         json!({"schema": "lp-reporting/forget/1", "owedSince": since, "lpIds": [lp_id]});
+    let noted = Instant::now();
     assert_eq!(office.deliver(&[note.to_string()], 1).await, [0_usize; 0]);
     assert_eq!(name().await, "Renamed");
+    println!(
+        "a note by a clock a day behind: forgotten {} later",
+        ms_since(noted)
+    );
 }

@@ -46,7 +46,7 @@ impl Instance {
     pub async fn reader(world: &World, function: &str) -> Self {
         // Of connections it has as many as when it is deployed.
         let soon = [
-            ("DATABASE_STATEMENT_TIMEOUT_MS", "400"),
+            ("DATABASE_STATEMENT_TIMEOUT_MS", "800"),
             ("DATABASE_MAX_CONNECTIONS", "1"),
         ];
         Self::start(world, function, Role::Reader, "", &soon).await

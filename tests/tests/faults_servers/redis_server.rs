@@ -14,6 +14,16 @@ use crate::watch::Seen;
 const WHILE: Duration = Duration::from_secs(3);
 /// Beyond what a recorder and a reader wait for Redis.
 const LATE: Duration = Duration::from_millis(300);
+/// How often a way is cut off within one fault.
+const CUTS: u32 = 15;
+/// How Redis seems to those whose way to it is cut off, what is done to the way, again and again, and whether nothing passes meanwhile.
+type Severed = (&'static str, fn(&Proxy), bool);
+
+const SEVERED: [Severed; 3] = [
+    ("refuses", Proxy::refuse, true),
+    ("is silent", Proxy::blackhole, true),
+    ("drops connections", Proxy::cut, false),
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_becomes_of_redis() {
@@ -32,6 +42,16 @@ async fn whatever_comes_late_to_redis() {
         an_answer_is_planted_late(site).await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_cut_off_from_redis_asks_the_database() {
+    with_a_redis(async |site, _| readers_are_cut_off(site).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_recorded_while_all_are_cut_off_from_redis() {
+    with_a_redis(async |site, _| all_are_cut_off(site).await).await;
 }
 
 /// The breaker of a running function opens, and closes again.
@@ -114,6 +134,69 @@ async fn slow(site: &Site) {
     println!("Redis is slow: {seen}");
     site.redis().into_iter().for_each(Proxy::pass);
     forgotten(site, "Redis was slow").await;
+}
+
+/// For a while, in which only what drops connections makes a difference a second time.
+async fn cut_off(ways: &[&Proxy], sever: fn(&Proxy)) {
+    for _ in 0..CUTS {
+        ways.iter().for_each(|way| sever(way));
+        sleep(WHILE / CUTS).await;
+    }
+}
+
+/// The recorder still closes the tags, so that nothing that was kept is taken for right when the readers are back.
+async fn readers_are_cut_off(site: &Site) {
+    for (how, sever, wholly) in SEVERED {
+        let what = format!("Redis {how}, for readers");
+        until_hit(site).await;
+        let ways = [&site.readers.redis];
+        let fault = cut_off(&ways, sever);
+        let ((), seen) = site.under_load(fault).await;
+        site.readers.redis.pass();
+        let begun = Instant::now();
+        assert_bypassed(&what, seen, wholly);
+        tokio::join!(site.recover(&what, seen), hits_again(site, &what, begun));
+    }
+}
+
+/// Nothing is closed either. Who reaches Redis between two cuts may find what the recorder could not forget.
+async fn all_are_cut_off(site: &Site) {
+    for (how, sever, wholly) in SEVERED {
+        let what = format!("Redis {how}, for all");
+        until_hit(site).await;
+        let fault = async {
+            cut_off(&site.redis(), sever).await;
+            site.acknowledged().await;
+        };
+        let ((), seen) = site.under_load(fault).await;
+        assert_bypassed(&what, seen, wholly);
+        let stale = seen.stale;
+        println!("{what}: {seen}, {stale} of them stale");
+        assert!(stale == 0 || !wholly, "{what}: {seen:?}");
+        site.redis().into_iter().for_each(Proxy::pass);
+        let begun = Instant::now();
+        forgotten(site, &what).await;
+        hits_again(site, &what, begun).await;
+    }
+}
+
+/// The database answers. A connection that is only dropped may be replaced before anybody misses it.
+fn assert_bypassed(what: &str, seen: Seen, wholly: bool) {
+    assert_eq!(seen.unavailable, 0, "{what}: {seen:?}");
+    assert!(seen.bypasses > 0 || !wholly, "{what}: {seen:?}");
+}
+
+/// Waits for hits. No answer on the way to them is old.
+async fn hits_again(site: &Site, what: &str, begun: Instant) {
+    for question in QUESTIONS {
+        site.until(question, "is no hit", |told| {
+            assert!(told.is_right(), "{what}: {told:?}");
+            told.cache == "hit"
+        })
+        .await;
+    }
+    let hit_ms = begun.elapsed().as_millis();
+    println!("{what}: hits again after {hit_ms} ms");
 }
 
 /// The exception that the design makes: what cannot be forgotten is owed, by a note on the queue.

@@ -46,6 +46,8 @@ pub struct Told {
 pub struct Seen {
     pub answers: u32,
     pub hits: u32,
+    /// How many answers the database gave because Redis was out of reach.
+    pub bypasses: u32,
     /// How often there was a 503.
     pub unavailable: u32,
     /// How many answers were older than what was acknowledged, or than the answer before.
@@ -203,6 +205,7 @@ impl Seen {
         assert_eq!(shown & !told.sent, 0, "nobody has sent that: {told:?}");
         self.answers += 1;
         self.hits += u32::from(told.cache == "hit");
+        self.bypasses += u32::from(told.cache == "bypass");
         self.stale += u32::from((told.acknowledged | self.shown) & !shown != 0);
         self.shown = shown;
     }
@@ -212,6 +215,7 @@ impl Seen {
         Self {
             answers: self.answers + other.answers,
             hits: self.hits + other.hits,
+            bypasses: self.bypasses + other.bypasses,
             unavailable: self.unavailable + other.unavailable,
             stale: self.stale + other.stale,
             shown: self.shown & other.shown,
