@@ -1,10 +1,14 @@
 //! A queue and a dead-letter queue for each test, deleted at the end.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::{
     Message, MessageAttributeValue, MessageSystemAttributeName, MessageSystemAttributeNameForSends,
     MessageSystemAttributeValue, QueueAttributeName,
 };
+use local::queue::{SqsQueue, create_queues};
+use local::template;
 use serde_json::Value;
 use shared::config::QueueConfig;
 use shared::queue::Queue;
@@ -40,6 +44,23 @@ impl Queues {
     /// A sender to both, as the functions have one.
     pub async fn sender(&self) -> Queue {
         sender(&self.queue_url, &self.dead_letter_queue_url).await
+    }
+
+    /// The activity queue as a poller reads it.
+    pub async fn polled(&self) -> SqsQueue {
+        let (_, name) = self.queue_url.rsplit_once('/').expect("a queue's URL");
+        let queue = template::Queue {
+            attributes: BTreeMap::new(),
+            redrive: None,
+        };
+        // It is there: creating it again only finds it.
+        let queues = BTreeMap::from([(name.to_owned(), queue)]);
+        let found = create_queues(&self.client, &queues).await;
+        let (_, queue) = found
+            .expect("the queue is there")
+            .pop_first()
+            .expect("it was asked for");
+        queue
     }
 
     /// How many messages lie in the queue that are not to be delivered yet.

@@ -13,16 +13,8 @@ use tests::builders::{
     reversal_message,
 };
 use tests::desk::Desk;
+use tests::oracle::read::Extent;
 use tests::queue::Queues;
-
-/// Every derived table, in an order that does not depend on how it was written.
-const DERIVED: [&str; 5] = [
-    "select a from lp_capital_accounts a order by a.lp_id, a.commitment_id, a.account_date",
-    "select s from lp_performance_snapshots s order by s.lp_id, s.commitment_id, s.snapshot_date",
-    "select p from lp_pooled_performance p order by p.lp_id, p.currency, p.fund_id, p.performance_date",
-    "select p from fund_performance p order by p.fund_id, p.performance_date",
-    "select f.fund_id, f.commitments_in_force_cents from funds f order by f.fund_id",
-];
 
 /// Rows that nothing in the truth leads to, one or more in each derived table, and derived figures that are wrong. LP 1 has a
 /// commitment in the first fund that is asked for, and none in the second.
@@ -43,19 +35,13 @@ const SPOIL: &str = "
     update funds set commitments_in_force_cents = 0 where fund_id = 3;
     update fund_performance set moic = 9 where fund_id = 4";
 
-async fn derived(desk: &Desk) -> Vec<String> {
-    let mut rows = Vec::new();
-    for table in DERIVED {
-        rows.extend(desk.rows(table).await);
-    }
-    rows
+async fn derived(desk: &Desk) -> BTreeSet<String> {
+    tests::derived::derived(&desk.client, Extent::default()).await
 }
 
 /// Fails, showing a few of the rows that only one of both has.
-fn assert_same(rebuilt: &[String], before: &[String]) {
-    let (rebuilt, before): (BTreeSet<_>, BTreeSet<_>) =
-        (rebuilt.iter().collect(), before.iter().collect());
-    let differing: Vec<_> = rebuilt.symmetric_difference(&before).take(5).collect();
+fn assert_same(rebuilt: &BTreeSet<String>, before: &BTreeSet<String>) {
+    let differing: Vec<_> = rebuilt.symmetric_difference(before).take(5).collect();
     assert!(differing.is_empty(), "{differing:#?}");
 }
 

@@ -10,6 +10,7 @@ pub mod fund;
 pub mod gross;
 pub mod history;
 pub mod irr;
+pub mod pending;
 pub mod position;
 pub mod questions;
 pub mod read;

@@ -196,8 +196,7 @@ fn net_irr(members: &[&Commitment], nav_cents: Option<i128>, last_event: Option<
     irr(&flows, nav_cents, last_event)
 }
 
-/// Whether an entry is cash. What cancels on the day of a report has left no trace in the account, and so is no date either: where
-/// nothing else is, that decides which reason there is for having no rate.
+/// Whether an entry is cash. What cancels counts, unless a NAV is reported for its day: docs/openapi.yaml, `INSUFFICIENT_FLOWS`.
 fn is_flow(member: &Commitment, entry: &Entry) -> bool {
     let is_reported = member.navs.iter().any(|report| report.date == entry.date);
     let of_day = member

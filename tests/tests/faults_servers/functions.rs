@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::host::FunctionSpec;
-use local::metrics::InHand;
-use local::poller::Poller;
-use local::queue::{Queue, SqsQueue, create_queues};
+use local::queue::{Queue, SqsQueue};
 use local::servers::postgres::Role;
 use local::servers::sqs::client_environment;
 use local::template::{self, Template};
+use tests::poller::poller;
 use tests::proxy::Proxy;
 use tests::queue::Queues;
 use tests::stack::binary;
@@ -100,33 +99,8 @@ pub fn spec(
     }
 }
 
-/// The test's activity queue as a poller reaches it.
-pub async fn reached(queues: &Queues) -> SqsQueue {
-    let (host, name) = queues.queue_url.rsplit_once('/').expect("a queue's URL");
-    let endpoint = host.rsplit_once('/').expect("a queue's URL").0;
-    let queue = template::Queue {
-        attributes: BTreeMap::new(),
-        redrive: None,
-    };
-    // It is there: creating it again only finds it.
-    let found = BTreeMap::from([(name.to_owned(), queue)]);
-    let found = create_queues(&local::queue::client(endpoint), &found).await;
-    found
-        .expect("the queue is there")
-        .remove(name)
-        .expect("it was asked for")
-}
-
 /// As many as there are instances for their batches.
 pub fn pollers(template: &Template, queue: &SqsQueue, watch: &Arc<Watch>) -> JoinSet<()> {
-    let sources = template.queue_sources();
-    let (source, function) = sources.first().expect("the template has a queue");
-    let poller = || Poller {
-        queue: Queue::Sqs(queue.clone()),
-        source: source.clone(),
-        function: function.clone(),
-        functions: Arc::clone(watch),
-        in_hand: InHand::default(),
-    };
-    (0..INSTANCES).map(|_| poller().run()).collect()
+    let one = || poller(Queue::Sqs(queue.clone()), template, watch);
+    (0..INSTANCES).map(|_| one().run()).collect()
 }

@@ -22,7 +22,7 @@ use tests::throwaway::Throwaway;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
-use crate::functions::{RECORDER, Servers, Way, pollers, reached, spec};
+use crate::functions::{RECORDER, Servers, Way, pollers, spec};
 use crate::watch::{Told, Watch};
 
 /// Who asks. It is granted the LP.
@@ -85,7 +85,7 @@ impl Site {
         let specs = reading.into_iter().chain([recording]).collect();
         let host = Host::start(specs, &throwaway.processes).await;
         let host = host.expect("the functions start");
-        let queue = reached(&queues).await;
+        let queue = queues.polled().await;
         let watch = Arc::new(Watch::over(Arc::clone(&host)));
         Self {
             _pollers: pollers(&template, &queue, &watch),

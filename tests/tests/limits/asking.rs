@@ -8,6 +8,7 @@ use shared::app::App;
 use shared::config::Environment;
 use shared::refresh::{Cause, Scope, count_drift, rebuild, refresh_views};
 use tests::builders::{grant, grant_fund};
+use tests::derived::derived;
 use tests::desk::Desk;
 use tests::oracle::Oracle;
 use tests::oracle::compare::differences;
@@ -22,13 +23,6 @@ use tests::reporting::today;
 pub const SUBJECT: &str = "limits";
 /// One mistake makes thousands.
 const SHOWN_DIFFERENCES: usize = 20;
-/// What is derived, row by row; all of it comes back the same from a rebuild.
-const DERIVED: [&str; 4] = [
-    "lp_capital_accounts",
-    "lp_performance_snapshots",
-    "lp_pooled_performance",
-    "fund_performance",
-];
 
 /// The status and the body; of a list, all its pages together.
 pub async fn ask(app: &App, path: &str) -> (u16, Value) {
@@ -124,22 +118,13 @@ pub async fn refresh(desk: &Desk) {
 
 /// Rebuilds everything, by which no row changes, and says how many there are.
 pub async fn assert_rebuild_is_the_same(desk: &Desk) -> usize {
-    let before = derived(desk).await;
+    let before = derived(&desk.client, Extent::default()).await;
     let (db, cache, queue) = (&desk.night.db, &desk.night.cache, queue::nowhere().await);
     let until = Instant::now() + Duration::from_secs(60);
     let rebuilt = rebuild(db, cache, &queue, Scope::All, until).await;
     let rebuilt = rebuilt.expect("it is rebuilt").expect("all is there");
     assert_eq!((rebuilt.rest, rebuilt.settled.failed_lps.len()), (None, 0));
-    let after = derived(desk).await;
+    let after = derived(&desk.client, Extent::default()).await;
     assert!(before == after, "a rebuild makes something else");
     after.len()
-}
-
-async fn derived(desk: &Desk) -> Vec<String> {
-    let mut rows = Vec::new();
-    for table in DERIVED {
-        let sql = format!("select '{table}', t.* from {table} t order by t::text");
-        rows.extend(desk.rows(&sql).await);
-    }
-    rows
 }

@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use shared::refresh::{Scope, rebuild};
 use tests::asking::get;
 use tests::builders::{activity_message, fund_nav_message, insert_lp, nav_message};
+use tests::derived::derived;
 use tests::desk::Desk;
 use tests::oracle::history::Scope as Of;
 use tests::oracle::questions::Question;
+use tests::oracle::read::Extent;
 use tests::plan::Plan;
 use tests::queue;
 use tests::reporting::today;
@@ -207,25 +209,16 @@ async fn assert_plans_are_narrow(desk: &Desk, lp_id: i64) {
 }
 
 async fn assert_rebuild_of_lp_is_the_same(desk: &Desk, lp_id: i64) {
-    let before = derived(desk, lp_id).await;
+    let of_lp = Extent {
+        lp_ids: Some(&[lp_id]),
+        fund_ids: Some(&[]),
+    };
+    let before = derived(&desk.client, of_lp).await;
     let until = Instant::now() + Duration::from_secs(60);
     let (db, cache, queue) = (&desk.night.db, &desk.night.cache, queue::nowhere().await);
     let rebuilt = rebuild(db, cache, &queue, Scope::Lp(lp_id), until).await;
     rebuilt.expect("it is rebuilt").expect("the LP is there");
-    let after = derived(desk, lp_id).await;
+    let after = derived(&desk.client, of_lp).await;
     assert!(before == after, "a rebuild makes something else");
     println!("{} derived rows are a rebuild's", after.len());
-}
-
-async fn derived(desk: &Desk, lp_id: i64) -> Vec<String> {
-    let mut rows = Vec::new();
-    for table in [
-        "lp_capital_accounts",
-        "lp_performance_snapshots",
-        "lp_pooled_performance",
-    ] {
-        let sql = format!("select t.* from {table} t where t.lp_id = {lp_id} order by t::text");
-        rows.extend(desk.rows(&sql).await);
-    }
-    rows
 }
