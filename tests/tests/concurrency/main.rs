@@ -3,7 +3,6 @@
 
 mod checker;
 mod judge;
-mod pending;
 mod question;
 mod traffic;
 mod world;
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use shared::refresh::{Extent, verify};
 use tests::desk::Desk;
+use tests::oracle::pending::is_pending;
 use tests::proxy::Proxy;
 use tests::queue::Queues;
 use tests::redis::Keyspace;
@@ -22,7 +22,6 @@ use tokio::sync::Barrier;
 
 use checker::{Asked, Fault, Span, check};
 use judge::Judge;
-use pending::is_pending;
 use question::{Question, questions};
 use traffic::{Delivered, Nights, Reply, Site};
 use world::{SUBJECTS, World};

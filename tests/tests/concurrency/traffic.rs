@@ -31,6 +31,8 @@ const BATCH: usize = 5;
 const LATE_TRIES: usize = 10;
 /// The first questions, which are about the first LP, are asked the most.
 const HOT: usize = 6;
+/// After how many batches a long run says how far it is.
+const TOLD_EVERY: usize = 100;
 /// What a rebuild of this small world may take.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -111,8 +113,11 @@ impl Site {
         let delays = ("RETRY_DELAYS_SECONDS", "0,0,0,0,0,0,0,0,0,0");
         let redis = ("REDIS_URL", redis_url.as_str());
         let worker = worker(&self.desk, &self.queues, &[delays, redis]).await;
-        let mut delivered = Vec::new();
+        let (mut delivered, all) = (Vec::new(), batches.len());
         for (count, batch) in batches.into_iter().enumerate() {
+            if count > 0 && count % TOLD_EVERY == 0 {
+                println!("{count} of a recorder's {all} batches");
+            }
             // Now and then another system says that it wrote to the database itself.
             let rewritten = (count % 4 == 3).then(|| self.world.lp_ids[count % 3]);
             delivered.push(self.deliver(&worker, batch, rewritten).await);
@@ -148,7 +153,8 @@ impl Site {
             .enumerate()
             .map(|(position, body)| record(position, &body.to_string(), 1))
             .collect();
-        let (span, response) = self.timed(worker.work(event)).await;
+        // Boxed, so that whoever records is not laid out together with all that recording consists of: the compiler gives up on that.
+        let (span, response) = self.timed(Box::pin(worker.work(event))).await;
         let failed = response.batch_item_failures.iter().map(|failure| {
             let position: usize = failure.item_identifier.parse().expect("a position");
             *messages.get(position).expect("the errand does not fail")

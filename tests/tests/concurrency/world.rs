@@ -28,6 +28,9 @@ const OF_COMMITMENTS: [&str; 2] = ["commitment_increase", "commitment_release"];
 /// Entries and reports are of these years, in no order.
 const FIRST_DAY: &str = "2020-02-01";
 const DAYS: u64 = 2_000;
+/// Amounts are powers of two, so that sums tell which entries they are of; from this power on they begin again, as long plans would exceed
+/// what an entry may have.
+const LARGEST_POWER: usize = 40;
 /// Who may ask.
 pub const SUBJECTS: [&str; 2] = ["adviser", "auditor"];
 
@@ -141,7 +144,7 @@ impl World {
         let same = |planned: &&Planned| {
             planned.body["type"] == kind && planned.lp_ids.contains(&commitment.lp_id)
         };
-        let amount_cents = 1_i64 << plan.iter().filter(same).count();
+        let amount_cents = 1_i64 << (plan.iter().filter(same).count() % LARGEST_POWER);
         let day = any_day(random).to_string();
         let body = activity_message(commitment.commitment_id, kind, amount_cents, &day);
         let lp_ids = if OF_COMMITMENTS.contains(&kind) {
