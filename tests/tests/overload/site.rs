@@ -1,18 +1,16 @@
 //! Real functions around the sample: the recorder fed from memory and from the real queue, and a function that answers.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use local::host::{FunctionSpec, Host};
-use local::metrics::InHand;
-use local::poller::Poller;
-use local::queue::{MemoryQueue, Queue, SqsQueue, client, create_queues};
+use local::queue::{MemoryQueue, Queue, client};
 use local::servers::postgres::Role;
 use local::servers::sqs::client_environment;
-use local::template::{self, QueueSource, Template};
+use local::template::Template;
 use tests::database::project;
 use tests::desk::Desk;
+use tests::poller::poller;
 use tests::queue::{Queues, take_all};
 use tests::stack::binary;
 use tests::throwaway::Throwaway;
@@ -79,41 +77,12 @@ impl Site {
 
     async fn start_pollers(&mut self) {
         let template = Template::read(&project().join("infra/template.yaml")).expect("a template");
-        let (source, _) = template
-            .queue_sources()
-            .into_iter()
-            .next()
-            .expect("a trigger");
-        let real = self.real_queue().await;
+        let real = self.queues.polled().await;
         let from_memory = (1..RECORDERS).map(|_| Queue::Memory(self.memory.clone()));
         for queue in from_memory.chain([Queue::Sqs(real)]) {
-            let poller = self.poller(queue, source.clone());
+            let poller = poller(queue, &template, &self.host);
             self.pollers.push(tokio::spawn(poller.run()));
         }
-    }
-
-    fn poller(&self, queue: Queue, source: QueueSource) -> Poller<Host> {
-        Poller {
-            queue,
-            source,
-            function: "activity-refresh".to_owned(),
-            functions: Arc::clone(&self.host),
-            in_hand: InHand::default(),
-        }
-    }
-
-    /// The activity queue as a poller reads it.
-    async fn real_queue(&self) -> SqsQueue {
-        let (_, name) = self.queues.queue_url.rsplit_once('/').expect("a URL");
-        let queue = template::Queue {
-            attributes: BTreeMap::new(),
-            redrive: None,
-        };
-        let queues = BTreeMap::from([(name.to_owned(), queue)]);
-        let created = create_queues(&self.sqs, &queues)
-            .await
-            .expect("the queue is there");
-        created.into_values().next().expect("the queue")
     }
 
     /// Sends messages over the real queue.
