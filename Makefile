@@ -33,7 +33,7 @@ ARCH ?= x86_64
 STACK ?= lp-reporting
 PARAMETERS ?=
 
-.PHONY: run stop send ops test contract-fuzz fuzz soak bench bench-report package test-package deploy lint audit setup setup-checks
+.PHONY: run stop send ops test contract-fuzz fuzz soak faults bench bench-report package test-package deploy lint audit setup setup-checks
 
 run: setup
 	cargo build --workspace --bins --profile $(PROFILE)
@@ -72,9 +72,16 @@ fuzz:
 # cores, with progress; the functions' own lines are left out.
 soak: export HISTORIES := $(HISTORIES)
 soak: setup
+	cargo build --workspace --bins --profile $(PROFILE)
 	cargo build --workspace --all-targets
-	bash -o pipefail -c "CONCURRENCY_MESSAGES=2000 OVERLOAD_SECONDS=60 $(TARGET)/debug/local services -- \
-		cargo test --workspace --test concurrency --test overload --test histories -- --nocapture | grep --line-buffered -v '^{'"
+	bash -o pipefail -c "CONCURRENCY_MESSAGES=2000 OVERLOAD_SECONDS=60 BIN_DIR=$(abspath $(BINARIES)) $(TARGET)/debug/local services -- \
+		cargo test --workspace --no-fail-fast --test concurrency --test overload --test histories -- --nocapture | grep --line-buffered -v '^{'"
+
+# What `make test` asserts of each fault, in figures: how long until answers were right again and everything was acknowledged.
+faults: setup
+	cargo build --workspace --all-targets
+	bash -o pipefail -c "$(TARGET)/debug/local services -- \
+		cargo test --workspace --test faults_functions --test faults_servers -- --nocapture | grep --line-buffered -v '^{'"
 
 # What is shipped, measured: the release profile, linked as a whole, which takes some minutes to build.
 bench: setup
