@@ -122,12 +122,6 @@ async fn respond<R: Report>(
         .await
     };
     let answered = answered.await;
-    if answered
-        .as_ref()
-        .is_ok_and(|(_, origin)| *origin != Origin::Hit)
-    {
-        app.access_log.database_answers();
-    }
     if let Some(outcome) = outcome_of(&answered) {
         app.access_log.note(look(request, R::NAME, outcome));
     }
@@ -207,7 +201,7 @@ impl<R: Report> Question<'_, R> {
     /// What the cache has may be looked at only by who may see it.
     async fn resolve_grant(&self, place: &Place) -> Result<(), Problem> {
         let read = GrantRead(self.claim());
-        let grant = self.app.db.read(&read, self.deadline).await?;
+        let grant = self.ask_database(&read).await?;
         let grant = grant.ok_or(Problem::Denied)?;
         self.app.cache.keep_grant(place, &grant).await;
         Ok(())
@@ -237,9 +231,15 @@ impl<R: Report> Question<'_, R> {
             question: self,
             granted,
         };
-        let answer = self.app.db.read(&read, self.deadline).await?;
+        let answer = self.ask_database(&read).await?;
         let answer = answer.ok_or(Problem::Denied)?;
         written::<R>(&answer.ok_or(Problem::NotFound)?)
+    }
+
+    async fn ask_database<W: Read>(&self, work: &W) -> Result<W::Output, Error> {
+        let told = self.app.db.read(work, self.deadline).await?;
+        self.app.access_log.database_answers();
+        Ok(told)
     }
 
     fn sent(&self, plain: Content) -> Content {

@@ -4,12 +4,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::http::event;
+use tests::platform::Process;
 use tests::proxy::Proxy;
 
 use crate::world::{World, logged_looks};
 
 /// A port at which nobody listens.
 const NOWHERE: &str = "postgres://reader@127.0.0.1:1/none";
+/// Why a look is in the log that the database was not even asked to take.
+const LEFT_ALONE: &str =
+    "the database is left alone for a moment, because it did not answer in time";
 /// Far beyond what any wait takes; only a test that fails waits so long.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -142,19 +146,26 @@ async fn a_silent_database_is_left_alone_until_it_answers() {
         assert_eq!(answer["headers"]["x-cache"], "hit");
         function.goes_on().await;
     }
-    let logged = function.logged("access_log");
-    let reasons: Vec<&Value> = logged.iter().map(|line| &line["error"]).collect();
     assert_eq!(
-        reasons,
-        [
-            "the database did not answer in time",
-            "the database is left alone for a moment, because it did not answer in time"
-        ]
+        reasons(&function),
+        ["the database did not answer in time", LEFT_ALONE]
     );
     let path = format!("/api/lp/{}/summary?asOf=2020-01-01", world.hers);
     let asked = event(&path, Some("ada"), &[]);
-    let (_, looks) = world.ask(&mut function, "asked", &asked).await;
-    assert_eq!(looks, [world.look("asked")]);
+    assert_eq!(function.answer("asked", &asked).await["statusCode"], 200);
+    function.goes_on().await;
+    // A busy machine may still be too slow to record it in time, but that is tried.
+    assert!(!reasons(&function)[2..].contains(&LEFT_ALONE.to_owned()));
+}
+
+/// Why looks are in the function's log.
+fn reasons(function: &Process) -> Vec<String> {
+    let reason = |line: &Value| line["error"].as_str().map(str::to_owned);
+    function
+        .logged("access_log")
+        .iter()
+        .filter_map(reason)
+        .collect()
 }
 
 #[tokio::test]
