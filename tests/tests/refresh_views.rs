@@ -158,7 +158,7 @@ async fn views_that_stood_for_a_later_day_are_brought_back_and_see_that_day_when
         (0, 120_000)
     );
     let owner = desk.database.connect_as(Role::Migrator).await;
-    let sql = format!("begin; {}; commit", back_to_today());
+    let sql = back_to_today();
     owner.batch_execute(&sql).await.expect("it is applied");
     let is_current = format!(
         "select view_is_current::int::bigint from reading_at({}, reporting_today())",
