@@ -129,7 +129,7 @@ async fn offset_seconds(world: &World, answers: &Answers, midnight: DateTime<Utc
     let begun = Utc::now();
     answers.ask_all(&cold, midnight, &mut Told::default()).await;
     let asked = Utc::now();
-    let ahead = AHEAD + (asked - begun) * 4;
+    let ahead = AHEAD + (asked - begun) * 12;
     (midnight - ahead - asked).num_seconds()
 }
 

@@ -123,7 +123,7 @@ fn judge_readers(readers: &readers::Readers) {
         readers.errors.len(),
     );
     assert!(readers.errors.is_empty(), "{:?}", readers.errors.first());
-    assert_eq!(readers.hits, 0, "none of them was the first to ask");
+    assert_eq!(readers.hits, 0, "somebody found what another had asked");
 }
 
 /// Every entry is there once and as it was sent, and there is no other.
