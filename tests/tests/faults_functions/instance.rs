@@ -166,15 +166,7 @@ impl Instance {
 
     /// Kills it; the servers are told, as by the kernel that closes its sockets. What was held on its way never arrives.
     pub async fn kill(self) {
-        let Self {
-            process,
-            database,
-            cache,
-            queue,
-            ..
-        } = self;
-        process.kill().await;
-        for proxy in [database, cache, queue] {
+        for proxy in self.end().await {
             proxy.cut();
         }
     }
@@ -182,6 +174,11 @@ impl Instance {
     /// Kills it, and nobody is told, as when its machine is gone. Until what is returned is dropped, the servers wait for it.
     pub async fn vanish(self) -> [Proxy; 3] {
         self.to_all(Proxy::strand);
+        self.end().await
+    }
+
+    /// Kills the process, and leaves its ways to the servers as they are.
+    async fn end(self) -> [Proxy; 3] {
         let Self {
             process,
             database,
