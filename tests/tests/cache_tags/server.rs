@@ -107,6 +107,12 @@ pub async fn find(cache: &Cache, place: &Place) -> Finding<String> {
         .await
 }
 
+/// Whether it is known that whoever asks may see what is asked for.
+pub async fn is_proven(cache: &Cache, place: &Place, asked: &Funds) -> bool {
+    let found = cache.find(place, asked, Some).await;
+    !matches!(found, Finding::Unproven)
+}
+
 /// A turn of somebody who may see the LP.
 pub async fn turn(cache: &Cache, place: &Place) -> Turn {
     cache.keep_grant(place, &believed()).await;
