@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::Utc;
 use deadpool_postgres::Transaction;
 
-use super::message::OwedForgetting;
+use super::note::OwedForgetting;
 use crate::cache::{Cache, Closure, TagSet};
 use crate::db;
 use crate::error::Error;

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::fields::{Fields, LARGEST_AMOUNT_CENTS, cents, malformed, shown};
+use super::note::{self, LpRange, OwedForgetting, VIEWS_SCHEMA};
 use super::object::Object;
 use crate::refusal::{Reason, Refusal};
 
@@ -38,61 +38,6 @@ pub enum Rewritten {
     /// A fund, its investments and the commitments in it.
     Fund(i64),
 }
-
-/// Cached answers that are still to be forgotten.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OwedForgetting {
-    /// Always [`OwedForgetting::SCHEMA`].
-    pub schema: String,
-    /// Since when: after the longest time that an answer is kept, nothing is owed any more.
-    pub owed_since: DateTime<Utc>,
-    /// Whose answers.
-    pub lp_ids: Vec<i64>,
-}
-
-impl OwedForgetting {
-    /// The schema of these messages.
-    pub const SCHEMA: &'static str = "lp-reporting/forget/1";
-}
-
-/// LPs by their ids, with all that they have or with what they have in one fund. As a message, those that are still to be
-/// rebuilt: a rebuild goes on in steps, each a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LpRange {
-    /// The first.
-    pub from_lp_id: i64,
-    /// The last, itself included.
-    pub to_lp_id: i64,
-    /// Only what they have in this fund.
-    pub fund_id: Option<i64>,
-}
-
-impl LpRange {
-    /// The schema of these messages.
-    pub const SCHEMA: &'static str = "lp-reporting/rebuild/1";
-    /// Everyone, with everything.
-    pub const ALL: Self = Self {
-        from_lp_id: 1,
-        to_lp_id: i64::MAX,
-        fund_id: None,
-    };
-
-    /// The message that asks for the range.
-    #[must_use]
-    pub fn to_message(self) -> String {
-        let mut message = json!({
-            "schema": Self::SCHEMA, "fromLpId": self.from_lp_id, "toLpId": self.to_lp_id,
-        });
-        if let Some(fund_id) = self.fund_id {
-            message["fundId"] = fund_id.into();
-        }
-        message.to_string()
-    }
-}
-
-/// The schema of a request to refresh the views.
-pub const VIEWS_SCHEMA: &str = "lp-reporting/views/1";
 
 /// Something that happened, identified for good by its source and id.
 #[derive(Debug, Clone, PartialEq)]
@@ -183,11 +128,9 @@ pub fn parse_message(body: &str) -> Result<Message, Refusal> {
         "lp-reporting/commitment-nav/1" => event(object, commitment_nav),
         "lp-reporting/fund-nav/1" => event(object, fund_nav),
         "lp-reporting/refresh/1" => refresh(Fields::of(object)),
-        VIEWS_SCHEMA => Ok(Message::Views),
-        LpRange::SCHEMA => rebuild(Fields::of(object)),
-        OwedForgetting::SCHEMA => serde_json::from_value(Value::Object(object))
-            .map(Message::Forget)
-            .map_err(|_| malformed("the forgetting that is owed cannot be read")),
+        VIEWS_SCHEMA => note::views(Fields::of(object)).map(|()| Message::Views),
+        LpRange::SCHEMA => LpRange::read(Fields::of(object)).map(Message::Rebuild),
+        OwedForgetting::SCHEMA => OwedForgetting::read(object).map(Message::Forget),
         _ => Err(Refusal::new(
             Reason::UnknownSchema,
             "schema names no kind or version of message that is known here",
@@ -306,17 +249,6 @@ fn refresh(mut fields: Fields) -> Result<Message, Refusal> {
     };
     fields.finish()?;
     Ok(Message::Refresh(rewritten))
-}
-
-fn rebuild(mut fields: Fields) -> Result<Message, Refusal> {
-    fields.take("schema");
-    let range = LpRange {
-        from_lp_id: fields.id("fromLpId")?,
-        to_lp_id: fields.id("toLpId")?,
-        fund_id: fields.optional_id("fundId")?,
-    };
-    fields.finish()?;
-    Ok(Message::Rebuild(range))
 }
 
 fn hash(content: &Value) -> [u8; 32] {

@@ -7,6 +7,7 @@ mod fields;
 mod forgetting;
 mod lock;
 mod message;
+mod note;
 mod object;
 mod owners;
 mod record;
@@ -19,8 +20,6 @@ pub(crate) use fields::{Fields, malformed};
 pub(crate) use forgetting::commit_and_forget;
 pub use forgetting::note_unforgotten;
 pub(crate) use lock::lock_lps;
-pub use message::{
-    Activity, Event, Fact, LpRange, Message, NavReport, OwedForgetting, Rewritten, VIEWS_SCHEMA,
-    parse_message,
-};
+pub use message::{Activity, Event, Fact, Message, NavReport, Rewritten, parse_message};
+pub use note::{LpRange, OwedForgetting, VIEWS_SCHEMA};
 pub use record::{Outcome, Recorded, record};
