@@ -14,10 +14,10 @@ use tokio_postgres::Client;
 use crate::builders::{World, activity_message};
 use crate::database::Database;
 use crate::queue;
-use crate::redis::Keyspace;
+use crate::redis::{Keyspace, PATIENT};
 
 /// Far beyond what any wait takes; only a test that fails waits so long.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What a recording test needs.
 pub struct Desk {
@@ -53,6 +53,7 @@ impl Desk {
                 ("DATABASE_URL", &database.url(role)),
                 ("REDIS_URL", &keyspace.url()),
                 ("REDIS_PREFIX", keyspace.prefix()),
+                PATIENT,
             ]);
             App::from_environment(&environment).expect("the environment is usable")
         };

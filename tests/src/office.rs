@@ -9,6 +9,7 @@ use shared::config::Environment;
 use crate::builders::{World, activity_message};
 use crate::desk::Desk;
 use crate::queue::Queues;
+use crate::redis::PATIENT;
 
 /// What a test of batches needs.
 pub struct Office {
@@ -144,6 +145,7 @@ pub async fn worker(desk: &Desk, queues: &Queues, changed: &[(&str, &str)]) -> W
         ("DATABASE_URL", database_url.as_str()),
         ("REDIS_URL", redis_url.as_str()),
         ("REDIS_PREFIX", desk.keyspace.prefix()),
+        PATIENT,
         ("QUEUE_URL", queues.queue_url.as_str()),
         (
             "DEAD_LETTER_QUEUE_URL",

@@ -65,17 +65,32 @@ impl Queues {
 
     /// How many messages lie in the queue that are not to be delivered yet.
     pub async fn delayed(&self) -> i64 {
-        let delayed = QueueAttributeName::ApproximateNumberOfMessagesDelayed;
+        self.sum_of(&[QueueAttributeName::ApproximateNumberOfMessagesDelayed])
+            .await
+    }
+
+    /// How many messages lie in the queue, whether they are to be delivered yet or not.
+    pub async fn lying(&self) -> i64 {
+        self.sum_of(&[
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+            QueueAttributeName::ApproximateNumberOfMessages,
+        ])
+        .await
+    }
+
+    /// The sum of some counts of the activity queue, all of one moment.
+    async fn sum_of(&self, counts: &[QueueAttributeName]) -> i64 {
         let attributes = self
             .client
             .get_queue_attributes()
             .queue_url(&self.queue_url)
-            .attribute_names(delayed.clone())
+            .set_attribute_names(Some(counts.to_vec()))
             .send()
             .await
             .expect("a queue answers");
         let attributes = attributes.attributes.unwrap_or_default();
-        attributes[&delayed].parse().expect("a number")
+        let count = |name: &QueueAttributeName| attributes[name].parse::<i64>().expect("a number");
+        counts.iter().map(count).sum()
     }
 
     /// Sends a message to the activity queue.

@@ -1,8 +1,16 @@
 //! A corner of Redis for each test: a prefix of its own, and its keys deleted at the end.
 
+use std::time::Duration;
+
 use redis::AsyncCommands;
 
 use crate::teardown::{finish, unique_name};
+
+/// The longest that may be waited for Redis, for tests that are not about a slow one: a busy machine stalls for longer than is
+/// usual, and answers come past the cache then, as they should.
+pub const PATIENT: (&str, &str) = ("REDIS_TIMEOUT_MS", "1000");
+/// The same.
+pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The prefix of one test. Dropping the value deletes every key under it.
 #[derive(Debug)]

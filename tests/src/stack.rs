@@ -18,6 +18,7 @@ use crate::contract::assert_matches_contract;
 use crate::database::connect;
 use crate::figures::Figures;
 use crate::queue;
+use crate::redis::PATIENT;
 use crate::teardown::unique_name;
 
 /// From a cold start with sample S to the first answer, with room for a machine that is busy with other tests.
@@ -65,6 +66,8 @@ impl Stack {
         let child = Command::new(binary("local"))
             .args(["run", "--size", "S", "--quiet", "--dir"])
             .arg(&folder)
+            .args(["--env", &format!("{}={}", PATIENT.0, PATIENT.1)])
+            .args(["--env", "REFRESH_DATABASE_SHARE_PERCENT=100"])
             .args(arguments)
             .env("CLOCK_OFFSET_SECONDS", clock_offset_seconds.to_string())
             .stdin(Stdio::null())

@@ -15,6 +15,7 @@ use shared::ids::LpId;
 use tests::builders::{World, grant};
 use tests::desk::Desk;
 use tests::http::{header, request};
+use tests::redis::PATIENT;
 use tests::reporting::Reporting;
 use tokio_postgres::error::SqlState;
 
@@ -36,6 +37,7 @@ fn app(desk: &Desk, database_url: &str, changed: &[(&str, &str)]) -> App {
         ("DATABASE_URL", database_url),
         ("REDIS_URL", &redis_url),
         ("REDIS_PREFIX", desk.keyspace.prefix()),
+        PATIENT,
     ];
     variables.extend_from_slice(changed);
     App::from_environment(&Environment::of(&variables)).expect("the environment is usable")

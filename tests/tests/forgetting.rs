@@ -14,6 +14,7 @@ use shared::grant::Funds;
 use shared::ids::LpId;
 use tests::builders::kept_grant;
 use tests::office::Office;
+use tests::redis::PATIENCE;
 use tests::refusing_redis::{Reader, cluster_nodes, run};
 use tests::teardown::unique_name;
 use tests::throwaway::Throwaway;
@@ -152,13 +153,14 @@ async fn configure(server: &str, name: &str, value: &str) {
     assert_eq!(set.expect("Redis answers"), Value::Okay);
 }
 
-fn cluster(url: &str, prefix: &str) -> Cache {
+fn cluster(url: &str, prefix: &str, timeout: Duration) -> Cache {
     let config = RedisConfig {
         url: url.to_owned(),
         iam: None,
         ca_file: None,
         cluster: true,
         prefix: prefix.to_owned(),
+        timeout,
     };
     Cache::new(&config).expect("the URL is well formed")
 }
@@ -191,6 +193,7 @@ async fn a_redis_without_memory_still_forgets() {
         ca_file: None,
         cluster: false,
         prefix: String::new(),
+        timeout: PATIENCE,
     };
     let cache = Cache::new(&config).expect("the URL is well formed");
     let holdings = place(&cache, 42, ReportName::Holdings);
@@ -223,8 +226,8 @@ async fn while_one_shard_refuses_the_lps_of_the_others_are_closed_and_forgotten(
     let reader = Reader::create(cluster_nodes(&seed).await).await;
     let prefix = format!("{}:", unique_name("t"));
     let (free, hampered) = (
-        cluster(&seed, &prefix),
-        cluster(&reader.url(&seed), &prefix),
+        cluster(&seed, &prefix, PATIENCE),
+        cluster(&reader.url(&seed), &prefix, PATIENCE),
     );
     for closes in [true, false] {
         for id in LPS {
@@ -251,7 +254,8 @@ async fn while_one_shard_is_gone_the_others_are_told() {
     for node in &nodes {
         configure(node, "cluster-require-full-coverage", "no").await;
     }
-    let cache = cluster(&seed, "");
+    // While a node is looked for in vain, what is asked of the others has to be asked again within the time for all.
+    let cache = cluster(&seed, "", Duration::from_millis(80));
     let all = Closure::new(LPS.map(|id| (lp(id), HOLDINGS)));
     cache.close(&all).await.expect("all are there");
     let gone = nodes.iter().find(|node| **node != seed);

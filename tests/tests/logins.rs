@@ -13,6 +13,7 @@ use shared::iam::Login;
 use shared::ids::LpId;
 use tests::builders::kept_grant;
 use tests::database::{self, project};
+use tests::redis::PATIENT;
 use tests::teardown::{finish, unique_name};
 use tokio_postgres::Client;
 
@@ -209,6 +210,7 @@ impl User {
             ("REDIS_CACHE_ARN", arn),
             ("REDIS_CA_FILE", &authority),
             ("REDIS_PREFIX", &self.name),
+            PATIENT,
         ]);
         let mut config =
             RedisConfig::read(&Environment::of(&variables)).expect("the environment is usable");

@@ -12,6 +12,7 @@ use tests::desk::Desk;
 use tests::figures::{Figures, family};
 use tests::http::event;
 use tests::platform::Process;
+use tests::redis::PATIENT;
 use tests::stack::{Answer, Stack};
 
 /// Far beyond what anything here takes; only a test that fails waits so long.
@@ -363,6 +364,7 @@ async fn summary_of_one_lp(desk: &Desk, database_url: &str) -> (Process, String)
         ("DATABASE_MAX_CONNECTIONS", "1"),
         ("REDIS_URL", &desk.keyspace.url()),
         ("REDIS_PREFIX", desk.keyspace.prefix()),
+        PATIENT,
     ];
     let function = Process::start("summary", &variables).await;
     (function, format!("/api/lp/{lp_id}/summary"))

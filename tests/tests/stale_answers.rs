@@ -7,7 +7,7 @@ use shared::config::Environment;
 use tests::builders::{activity_message, fund_nav_message};
 use tests::database::project;
 use tests::office::Office;
-use tests::redis::Keyspace;
+use tests::redis::{Keyspace, PATIENT};
 
 const FUNCTIONS: [&str; 6] = [
     "summary",
@@ -79,6 +79,7 @@ async fn changed_by(office: &Office, message: &Value) -> Vec<&'static str> {
         ("DATABASE_URL", &office.desk.database.reader_url()),
         ("REDIS_URL", &keyspace.url()),
         ("REDIS_PREFIX", keyspace.prefix()),
+        PATIENT,
     ]))
     .expect("the environment is usable");
     let mut changed = Vec::new();

@@ -12,7 +12,7 @@ use shared::grant::Funds;
 use shared::ids::LpId;
 use tests::builders::kept_grant;
 use tests::database::{Database, project};
-use tests::redis::Keyspace;
+use tests::redis::{Keyspace, PATIENT};
 
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is set; run the tests with `make test`"))
@@ -31,6 +31,7 @@ fn app(database: &Database, keyspace: &Keyspace, authority: &str) -> App {
         ("REDIS_URL", &variable("REDIS_TLS_URL")),
         ("REDIS_CA_FILE", authority),
         ("REDIS_PREFIX", keyspace.prefix()),
+        PATIENT,
     ]);
     App::from_environment(&environment).expect("the environment is usable")
 }

@@ -23,13 +23,13 @@ use crate::error::Error;
 use crate::iam::Login;
 use crate::metrics::Wait;
 
-/// Name resolution, TCP, TLS and greeting together.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 /// Moves of slots are followed so often; the caller's limit ends the attempt anyway.
 const CLUSTER_RETRIES: u32 = 2;
 
 pub(super) struct Connection {
     server: Server,
+    /// For name resolution, TCP, TLS and greeting together.
+    connect_timeout: Duration,
     current: Mutex<Current>,
     /// How many commands were answered: while some are, a link is not dead.
     answers: AtomicU64,
@@ -62,11 +62,12 @@ impl Connection {
             detail: "is not a Redis URL",
         };
         let url = config.url.as_str();
+        let connect_timeout = config.timeout * 15 / 4;
         let roots = trusted_roots(config)?;
         let login = config.iam.clone();
         let server = if config.cluster {
             let cluster = ClusterClient::builder([url])
-                .connection_timeout(CONNECT_TIMEOUT)
+                .connection_timeout(connect_timeout)
                 .retries(CLUSTER_RETRIES);
             let cluster = match roots {
                 Some(roots) => cluster.certs(roots),
@@ -84,7 +85,7 @@ impl Connection {
             };
             // The caller's limit is the response timeout.
             let connecting = AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                .set_connection_timeout(Some(connect_timeout))
                 .set_response_timeout(None);
             let connecting = match login {
                 Some(login) => connecting.set_credentials_provider(login),
@@ -94,6 +95,7 @@ impl Connection {
         };
         Ok(Self {
             server,
+            connect_timeout,
             current: Mutex::default(),
             answers: AtomicU64::default(),
         })
@@ -152,7 +154,7 @@ impl Connection {
     /// The link in use, its generation, and whether it was made just now.
     pub(super) async fn link(&self) -> Result<(Link, u64, bool), Error> {
         // Another task may be at it: waiting for that and connecting oneself share one limit.
-        match timeout(CONNECT_TIMEOUT, self.find_or_connect()).await {
+        match timeout(self.connect_timeout, self.find_or_connect()).await {
             Ok(found) => found,
             Err(_elapsed) => Err(Error::RedisTimeout),
         }

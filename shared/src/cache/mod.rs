@@ -15,6 +15,7 @@ mod scripts;
 mod token;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use keys::{ReportName, Tag, TagSet};
 pub use reader::{Finding, LONGEST_ANSWER_TTL, Place, Turn};
@@ -24,7 +25,7 @@ use crate::config::RedisConfig;
 use crate::error::Error;
 
 /// How long a tag stays closed when its recorder died: a recording transaction must be shorter.
-pub const CLOSURE_TTL: std::time::Duration = scripts::CLOSURE_TTL;
+pub const CLOSURE_TTL: Duration = scripts::CLOSURE_TTL;
 
 /// The cache of one process.
 #[derive(Clone)]
@@ -34,6 +35,7 @@ struct Inner {
     connection: connection::Connection,
     breaker: breaker::Breaker,
     prefix: String,
+    timeout: Duration,
 }
 
 impl Cache {
@@ -43,6 +45,7 @@ impl Cache {
             connection: connection::Connection::new(config)?,
             breaker: breaker::Breaker::default(),
             prefix: config.prefix.clone(),
+            timeout: config.timeout,
         })))
     }
 

@@ -12,8 +12,6 @@ use super::{Cache, frame, scripts};
 use crate::grant::{Funds, Grant};
 use crate::ids::LpId;
 
-/// A cache that takes longer than this is no help; the database answers about as fast.
-const READ_TIMEOUT: Duration = Duration::from_millis(80);
 /// How long a reader waits for another's load of the same answer before it loads itself: 150 ms in all.
 const WAITS_MS: [u64; 5] = [5, 10, 20, 40, 75];
 /// How long an answer is kept that no tag makes stale: whoever comes back within the hour finds it, and so does who asks for the
@@ -212,7 +210,7 @@ impl Cache {
         if !inner.breaker.allows(Instant::now()) {
             return None;
         }
-        match inner.connection.run(command, READ_TIMEOUT).await {
+        match inner.connection.run(command, inner.timeout).await {
             Ok(answer) => {
                 inner.breaker.succeeded();
                 Some(answer)

@@ -11,12 +11,10 @@ use tokio::time::timeout;
 use super::connection::blames_link;
 use super::keys::{Keys, TagSet};
 use super::token::Token;
-use super::{Cache, scripts};
+use super::{Cache, Inner, scripts};
 use crate::error::Error;
 use crate::ids::LpId;
 
-/// One command, on a connection that may be new.
-const COMMAND_TIMEOUT: Duration = Duration::from_millis(200);
 /// A link that died in silence takes one try to be found out.
 const GRANT_TRIES: u32 = 3;
 /// All commands of a closure; closing happens while LPs are locked.
@@ -43,6 +41,13 @@ impl Closure {
             recorder: Token::random(),
             changes: all,
         }
+    }
+}
+
+impl Inner {
+    /// For one command, on a connection that may be new.
+    fn command_timeout(&self) -> Duration {
+        self.timeout * 5 / 2
     }
 }
 
@@ -78,10 +83,10 @@ impl Cache {
         let Self(inner) = self;
         let grant = Keys::new(&inner.prefix, lp_id).access(subject);
         let close = scripts::close(&[grant], Token::random());
-        let mut tries_left = GRANT_TRIES;
+        let (limit, mut tries_left) = (inner.command_timeout(), GRANT_TRIES);
         loop {
             tries_left -= 1;
-            let closed = inner.connection.run::<Value>(&close, COMMAND_TIMEOUT).await;
+            let closed = inner.connection.run::<Value>(&close, limit).await;
             if closed.is_ok() || tries_left == 0 {
                 return closed.map(drop);
             }
@@ -144,10 +149,11 @@ impl Cache {
         commands: Vec<(LpId, Cmd)>,
         left: &mut BTreeMap<LpId, TagSet>,
     ) -> Result<(), Error> {
-        let connection = &self.0.connection;
+        let Self(inner) = self;
+        let limit = inner.command_timeout();
         let mut outcomes = stream::iter(commands)
             .map(|(lp_id, command)| async move {
-                let ran = connection.run::<Value>(&command, COMMAND_TIMEOUT);
+                let ran = inner.connection.run::<Value>(&command, limit);
                 (lp_id, ran.await)
             })
             .buffer_unordered(COMMANDS_AT_ONCE);
@@ -157,7 +163,7 @@ impl Cache {
                 left.remove(&lp_id);
                 continue;
             };
-            let is_the_end = !connection.is_cluster() && blames_link(&error);
+            let is_the_end = !inner.connection.is_cluster() && blames_link(&error);
             first_failure = first_failure.and(Err(error));
             if is_the_end {
                 break;

@@ -19,6 +19,7 @@ fn what_is_missing_or_malformed_is_named() {
         ("REDIS_AUTH", "kerberos"),
         ("REDIS_CLUSTER", "yes"),
         ("REDIS_PREFIX", "{a}"),
+        ("REDIS_TIMEOUT_MS", "1001"),
         ("ACCESS_TTL_SECONDS", "61"),
         ("RETRY_DELAYS_SECONDS", "5,-1"),
         ("RETRY_DELAYS_SECONDS", "5,"),

@@ -1,12 +1,18 @@
 //! An LP that is looked at by functions, and what was recorded of that.
 
+use std::time::{Duration, Instant};
+
+use chrono::NaiveDate;
 use serde_json::{Value, json};
 use tests::builders::{grant, insert_lp};
 use tests::database::Database;
 use tests::http::event;
 use tests::platform::Process;
-use tests::redis::Keyspace;
+use tests::redis::{Keyspace, PATIENT};
 use tokio_postgres::Client;
+
+/// Far beyond what any wait takes; only a test that fails waits so long.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A database and a corner of Redis, with one LP that `ada` may see and one that she may not.
 pub struct World {
@@ -39,6 +45,7 @@ impl World {
             ("DATABASE_MAX_CONNECTIONS", "1"),
             ("REDIS_URL", &self.keyspace.url()),
             ("REDIS_PREFIX", self.keyspace.prefix()),
+            PATIENT,
         ];
         Process::start(function, &variables).await
     }
@@ -50,6 +57,11 @@ impl World {
 
     pub fn summary(&self, headers: &[(&'static str, &str)]) -> Value {
         let path = format!("/api/lp/{}/summary", self.hers);
+        event(&path, Some("ada"), headers)
+    }
+
+    pub fn summary_of(&self, day: NaiveDate, headers: &[(&'static str, &str)]) -> Value {
+        let path = format!("/api/lp/{}/summary?asOf={day}", self.hers);
         event(&path, Some("ada"), headers)
     }
 
@@ -78,6 +90,31 @@ impl World {
         assert_eq!(self.looks().await, before, "the answer has not arrived yet");
         function.goes_on().await;
         (answer, self.looks().await.split_off(before.len()))
+    }
+
+    /// Asks until nothing of it is in the function's log: on a busy machine the database may not take a look in time, and then it is
+    /// there, once. Returns the id and the answer of the last request, and what was recorded of it.
+    pub async fn ask_in_time(
+        &self,
+        function: &mut Process,
+        name: &str,
+        mut event: impl FnMut() -> Value,
+    ) -> (String, Value, Vec<Value>) {
+        let begun = Instant::now();
+        for number in 0.. {
+            let request_id = format!("{name}-{number}");
+            let logged_before = logged_looks(function).len();
+            let (answer, looks) = self.ask(function, &request_id, &event()).await;
+            let logged = logged_looks(function).split_off(logged_before);
+            let [late] = logged.as_slice() else {
+                assert!(logged.is_empty(), "{logged:?}");
+                return (request_id, answer, looks);
+            };
+            assert_eq!(late["request_id"], request_id);
+            assert!(begun.elapsed() < LIMIT, "nothing is recorded any more");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        unreachable!("numbers do not end")
     }
 }
 

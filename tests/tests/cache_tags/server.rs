@@ -9,6 +9,7 @@ use shared::config::RedisConfig;
 use shared::grant::{Funds, Grant};
 use shared::ids::LpId;
 use tests::builders::kept_grant;
+use tests::redis::PATIENCE;
 use tests::teardown::unique_name;
 
 /// A cache with a prefix of its own on one of the two servers.
@@ -34,6 +35,7 @@ impl Server {
             url: url.to_owned(),
             cluster,
             prefix,
+            timeout: PATIENCE,
         };
         let cache = Cache::new(&config).expect("the URL is well formed");
         Self { config, cache }

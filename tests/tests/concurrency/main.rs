@@ -11,13 +11,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
+use shared::app::Clock;
+use shared::config::ClockConfig;
+use shared::ledger::OwedForgetting;
 use shared::refresh::{Extent, verify};
 use tests::desk::Desk;
 use tests::oracle::pending::is_pending;
 use tests::proxy::Proxy;
 use tests::queue::Queues;
 use tests::redis::Keyspace;
-use tests::reporting::today;
+use tests::reporting::latest_noon;
 use tokio::sync::Barrier;
 
 use checker::{Asked, Fault, Span, check};
@@ -54,8 +58,9 @@ async fn whatever_happens_at_once_every_answer_is_of_one_moment_and_none_goes_ba
     far.delay(FAR);
     let site = Arc::new(open(messages, seed, far_redis_url).await);
     let mut seen = run(&site, seed).await;
+    nothing_is_unforgotten(&site).await;
     ask_at_the_end(&site, &mut seen).await;
-    let judge = Judge::read(&site.desk, &site.plan, today()).await;
+    let judge = Judge::read(&site.desk, &site.plan, site.today).await;
     judge_answers(&site, &judge, seen);
     nothing_is_left(&site).await;
 }
@@ -68,12 +73,18 @@ fn number(variable: &str) -> Option<u64> {
     )
 }
 
+/// Midnight is far for everybody.
 async fn open(messages: usize, seed: u64, far_redis_url: String) -> Site {
-    let desk = Desk::empty().await;
+    let mut desk = Desk::empty().await;
+    let (today, offset_seconds) = latest_noon();
+    let offset = TimeDelta::seconds(offset_seconds);
+    desk.night.clock = Clock::new(ClockConfig { offset });
     let world = World::insert(&desk).await;
     Site {
         plan: world.plan(messages, seed),
-        questions: questions(&world, today()),
+        questions: questions(&world, today),
+        today,
+        clock_offset: offset_seconds.to_string(),
         queues: Queues::create().await,
         world,
         desk,
@@ -126,6 +137,17 @@ async fn run(site: &Arc<Site>, seed: u64) -> Seen {
         replies,
         nights,
     }
+}
+
+/// What Redis did not forget in time would be noted on the queue, which nobody serves here: answers could be old, and rightly so.
+async fn nothing_is_unforgotten(site: &Site) {
+    let sent = site.queues.take_all(&site.queues.queue_url).await;
+    let is_note = |body: &&str| body.contains(OwedForgetting::SCHEMA);
+    let note = sent
+        .iter()
+        .filter_map(|message| message.body())
+        .find(is_note);
+    assert_eq!(note, None, "a recorder waited for Redis in vain");
 }
 
 /// Everything is acknowledged, so nothing is owed, neither in what was loaded nor in what was planted.

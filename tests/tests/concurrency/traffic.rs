@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_lambda_events::sqs::SqsEvent;
+use chrono::NaiveDate;
 use lambda_http::http::StatusCode;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -19,6 +20,7 @@ use tests::builders::refresh_message;
 use tests::desk::Desk;
 use tests::office::{record, worker};
 use tests::queue::Queues;
+use tests::redis::PATIENT;
 use tokio::sync::Barrier;
 
 use crate::checker::Span;
@@ -43,6 +45,10 @@ pub struct Site {
     pub world: World,
     pub plan: Vec<Planned>,
     pub questions: Vec<Question>,
+    /// By everybody's clock.
+    pub today: NaiveDate,
+    /// How far that is set off, in seconds.
+    pub clock_offset: String,
     /// Redis, further away: what stands between a commit and the forgetting takes long enough to be met.
     pub far_redis_url: String,
     pub start: Instant,
@@ -112,7 +118,8 @@ impl Site {
     ) -> Vec<Delivered> {
         let delays = ("RETRY_DELAYS_SECONDS", "0,0,0,0,0,0,0,0,0,0");
         let redis = ("REDIS_URL", redis_url.as_str());
-        let worker = worker(&self.desk, &self.queues, &[delays, redis]).await;
+        let changed = [delays, redis, self.clock()];
+        let worker = worker(&self.desk, &self.queues, &changed).await;
         let (mut delivered, all) = (Vec::new(), batches.len());
         for (count, batch) in batches.into_iter().enumerate() {
             if count > 0 && count % TOLD_EVERY == 0 {
@@ -202,6 +209,10 @@ impl Site {
         (span, reply)
     }
 
+    fn clock(&self) -> (&str, &str) {
+        ("CLOCK_OFFSET_SECONDS", &self.clock_offset)
+    }
+
     /// The clients of a function that answers, with some of its variables changed.
     pub fn reader(&self, changed: &[(&str, &str)]) -> App {
         let (desk, url) = (&self.desk, self.desk.database.reader_url());
@@ -210,6 +221,8 @@ impl Site {
             ("DATABASE_URL", url.as_str()),
             ("REDIS_URL", redis_url.as_str()),
             ("REDIS_PREFIX", desk.keyspace.prefix()),
+            PATIENT,
+            self.clock(),
         ];
         variables.extend_from_slice(changed);
         App::from_environment(&Environment::of(&variables)).expect("the environment is usable")

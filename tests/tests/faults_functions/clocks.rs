@@ -10,10 +10,11 @@ use shared::config::Environment;
 use shared::refresh::{Cause, refresh_views, work_the_night};
 use tests::builders::activity_message;
 use tests::office::Office;
+use tests::redis::PATIENT;
 use tests::reporting::today;
 
 use crate::instance::{Instance, ms_since};
-use crate::world::{SUBJECT, World, assert_right, handle};
+use crate::world::{SUBJECT, World, handle};
 
 const DAY_SECONDS: i64 = 24 * 3600;
 /// An address at which nobody listens.
@@ -36,6 +37,7 @@ pub fn app_with(world: &World, role: Role, offset_seconds: i64, redis_url: &str)
         ("DATABASE_URL", &desk.database.url(role)),
         ("REDIS_URL", redis_url),
         ("REDIS_PREFIX", desk.keyspace.prefix()),
+        PATIENT,
         ("CLOCK_OFFSET_SECONDS", &offset_seconds.to_string()),
     ]);
     App::from_environment(&environment).expect("the environment is usable")
@@ -60,33 +62,36 @@ impl Readers {
     /// Each is right for its own day, whatever another has left in the cache.
     async fn are_right(&self, world: &World) {
         for reader in &self.0 {
-            let oracle = world.oracle(today_of(reader)).await;
-            for question in world.questions(&oracle) {
-                assert_right(reader, &question).await;
-            }
+            world.assert_right_for(reader).await;
         }
     }
 }
 
-/// Refreshes the views, as of the day of whoever does it.
-pub async fn refresh(night: &App) {
+/// Refreshes the views, as of the day of whoever does it, and returns the day for which they stand then.
+pub async fn refresh(night: &App) -> NaiveDate {
     let refreshed = refresh_views(&night.db, night.clock, Cause::Nightly, None).await;
-    refreshed.expect("the views are refreshed");
+    let refreshed = refreshed.expect("the views are refreshed");
+    refreshed.expect("nobody else is at it").as_of
 }
 
-/// A call dated so many days from today.
-pub fn call(commitment_id: i64, amount_cents: i64, days: i64) -> Value {
-    let date = (today() + TimeDelta::days(days)).to_string();
-    activity_message(commitment_id, "capital_call", amount_cents, &date)
+/// A call of that day.
+pub fn call(commitment_id: i64, amount_cents: i64, date: NaiveDate) -> Value {
+    activity_message(
+        commitment_id,
+        "capital_call",
+        amount_cents,
+        &date.to_string(),
+    )
 }
 
 /// Calls dated yesterday and today, and for the LP that has entries dated ahead anyway, tomorrow.
 async fn record_around_today(world: &World, amount_cents: i64) -> [Value; 3] {
     let (plain, rich) = (world.plain.commitment_id, world.reporting.commitment_id);
+    let today = today();
     let calls = [
-        call(plain, amount_cents + 1, -1),
-        call(plain, amount_cents + 2, 0),
-        call(rich, amount_cents + 4, 1),
+        call(plain, amount_cents + 1, today - TimeDelta::days(1)),
+        call(plain, amount_cents + 2, today),
+        call(rich, amount_cents + 4, today + TimeDelta::days(1)),
     ];
     world.reporting.desk.record(&calls.each_ref()).await;
     world.reporting.settle().await;
@@ -131,7 +136,7 @@ async fn ends_exact(world: &World, sent: &[Value]) {
 async fn views_never_go_back_to_an_earlier_day() {
     let world = World::settled().await;
     let sent = record_around_today(&world, 1_000).await;
-    refresh(&app(&world, Role::Refresher, 0)).await;
+    let day = refresh(&app(&world, Role::Refresher, 0)).await;
     let totals = "select r from lp_dashboard_summary r order by r.lp_id, r.currency";
     let before = world.reporting.desk.rows(totals).await;
     let slow = app(&world, Role::Refresher, -DAY_SECONDS);
@@ -139,7 +144,7 @@ async fn views_never_go_back_to_an_earlier_day() {
     let begun = Instant::now();
     let night = work_the_night(&slow.db, &slow.cache, &queue, slow.clock).await;
     let night = night.expect("the night is worked");
-    assert_eq!((night.drift_rows, night.refreshed.as_of), (0, today()));
+    assert_eq!((night.drift_rows, night.refreshed.as_of), (0, day));
     assert_eq!(world.reporting.desk.rows(totals).await, before);
     Readers::of(&world).are_right(&world).await;
     let right = ms_since(begun);
@@ -158,7 +163,8 @@ async fn each_is_right_whoever_records_and_asks_for_a_refresh() {
         let mut recorder =
             Instance::recorder_with(&world, &[("CLOCK_OFFSET_SECONDS", &offset)]).await;
         for (commitment_id, days) in [(plain, -1), (plain, 0), (rich, 1)] {
-            let call = call(commitment_id, amount_cents, days);
+            let date = today() + TimeDelta::days(days);
+            let call = call(commitment_id, amount_cents, date);
             assert_eq!(recorder.work(&[&call], 1).await, [0_usize; 0]);
             sent.push(call);
         }

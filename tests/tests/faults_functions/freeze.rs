@@ -115,7 +115,7 @@ async fn a_recorder_whose_sockets_were_closed_between_two_batches_records_the_ne
 async fn a_recorder_whose_sockets_are_silent_records_at_the_second_try() {
     let world = World::settled().await;
     // Three times as long is what it may take to record, also the first time, when it has no connection yet.
-    let soon = [("DATABASE_STATEMENT_TIMEOUT_MS", "500")];
+    let soon = [("DATABASE_STATEMENT_TIMEOUT_MS", "3000")];
     let mut recorder = Instance::recorder_with(&world, &soon).await;
     let (first, second) = (world.call(1_000), world.call(2_000));
     assert_eq!(recorder.work(&[&first], 1).await, NONE);
@@ -228,7 +228,7 @@ async fn a_recorder_frozen_after_its_commit_finishes_what_it_owes() {
 async fn a_recorder_that_was_too_long_about_its_commit_records_anew_at_once() {
     let world = World::settled().await;
     let mut recorder =
-        Instance::recorder(&world, "-c idle_in_transaction_session_timeout=700").await;
+        Instance::recorder(&world, "-c idle_in_transaction_session_timeout=3000").await;
     let call = world.call(1_000);
     let held = recorder.to(Database).hold(COMMIT, 1, Before);
     recorder.hand_over(&[&call], 1);

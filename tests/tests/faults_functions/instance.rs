@@ -8,11 +8,15 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tests::platform::Process;
 use tests::proxy::Proxy;
+use tests::redis::PATIENT;
 
 use crate::world::World;
 
 /// The longest that a test waits for a batch to end, beyond any wait within it.
 const ENDED: Duration = Duration::from_secs(30);
+/// Of those who record: a batch may take thrice as long, but not longer than 45 s, and a session be idle in its transaction. Whoever
+/// is held, is frozen, or waits for one who is, still has time when a slow machine has looked at everything meanwhile.
+const STATEMENT_TIMEOUT: (&str, &str) = ("DATABASE_STATEMENT_TIMEOUT_MS", "45000");
 
 /// The servers that an instance uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +46,15 @@ impl Instance {
         Self::start(world, "activity-refresh", Role::Recorder, "", variables).await
     }
 
-    /// An instance of a function that answers, which gives up on the database soon.
+    /// An instance of a function that answers.
     pub async fn reader(world: &World, function: &str) -> Self {
-        // Of connections it has as many as when it is deployed.
-        let soon = [
-            ("DATABASE_STATEMENT_TIMEOUT_MS", "800"),
+        // Enough for a slow machine to connect and to answer, and no longer than a test can wait for a silent database. Of connections
+        // it has as many as when it is deployed.
+        let limits = [
+            ("DATABASE_STATEMENT_TIMEOUT_MS", "5000"),
             ("DATABASE_MAX_CONNECTIONS", "1"),
         ];
-        Self::start(world, function, Role::Reader, "", &soon).await
+        Self::start(world, function, Role::Reader, "", &limits).await
     }
 
     async fn start(
@@ -71,8 +76,12 @@ impl Instance {
         }
         let mut variables = vec![
             ("DATABASE_URL", database_url.as_str()),
+            STATEMENT_TIMEOUT,
             ("REDIS_URL", &cache_url),
             ("REDIS_PREFIX", desk.keyspace.prefix()),
+            PATIENT,
+            // On a busy machine a refresh takes long, and the next would be put off for a multiple of that.
+            ("REFRESH_DATABASE_SHARE_PERCENT", "100"),
             ("QUEUE_URL", &world.queues.queue_url),
             ("DEAD_LETTER_QUEUE_URL", &world.queues.dead_letter_queue_url),
             ("AWS_ENDPOINT_URL_SQS", &queue_url),

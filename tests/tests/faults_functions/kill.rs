@@ -200,7 +200,7 @@ async fn a_request_whose_message_was_lost_is_sent_again() {
     let call = world.call(1_000);
     kill_at(&world, (Queue, SEND, 1, Before, true), &call).await;
     assert_eq!(
-        (outstanding(&world).await, world.queues.delayed().await),
+        (outstanding(&world).await, world.queues.lying().await),
         (1, 0)
     );
     let desk = &world.reporting.desk;

@@ -25,7 +25,7 @@ const ROUNDS_AFTER: usize = 5;
 /// Between two rounds, and between two refreshes, so that other tests have the machine as well.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Far beyond what asking takes; only a test that fails asks so long.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// What must be answered to a question on the day before midnight and on the day after it.
 struct Answers {
@@ -107,11 +107,11 @@ impl Answers {
 }
 
 /// Calls dated on both days, for the LP whose answers come from views and for the other.
-async fn record_around_midnight(world: &World) -> Vec<Value> {
+async fn record_around_midnight(world: &World, [before, after]: [NaiveDate; 2]) -> Vec<Value> {
     let commitment_ids = [world.plain.commitment_id, world.reporting.commitment_id];
     let calls: Vec<Value> = commitment_ids
         .into_iter()
-        .flat_map(|id| [call(id, 1_000, 0), call(id, 2_000, 1)])
+        .flat_map(|id| [call(id, 1_000, before), call(id, 2_000, after)])
         .collect();
     world
         .reporting
@@ -144,9 +144,10 @@ async fn refresh_until(over: &AtomicBool, night: &App) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_answer_is_for_its_day_while_midnight_passes() {
     let world = World::settled().await;
-    let sent = record_around_midnight(&world).await;
+    let today = today();
+    let days = [today, today + TimeDelta::days(1)];
+    let sent = record_around_midnight(&world, days).await;
     refresh(&app(&world, Role::Refresher, 0)).await;
-    let days = [today(), today() + TimeDelta::days(1)];
     let midnight = days[1].and_time(NaiveTime::MIN).and_utc();
     let answers = Answers::of(&world, days).await;
     let offset = offset_seconds(&world, &answers, midnight).await;

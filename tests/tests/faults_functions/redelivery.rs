@@ -71,7 +71,7 @@ async fn whoever_waits_too_long_for_the_first_comes_back() {
     let world = World::settled().await;
     let sent = Sent::to(&world);
     world.warm_up().await;
-    let (mut first, mut second) = two(&world, "-c statement_timeout=1000").await;
+    let (mut first, mut second) = two(&world, "-c statement_timeout=5000").await;
     let held = first.to(Database).hold(COMMIT, 1, Before);
     first.hand_over(&[&sent.same], 1);
     held.reached().await;

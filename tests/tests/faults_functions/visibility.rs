@@ -27,7 +27,7 @@ const COMMIT: &[u8] = b"COMMIT\0";
 /// How long the queue hides what it has handed out.
 const HIDDEN_SECONDS: &str = "2";
 /// Far beyond what any wait takes; only a test that fails waits so long.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 /// Ends the session of the recorder that is held, as the server does when one is idle for too long. The other's is not idle.
 const END_SESSION: &str = "select count(pg_terminate_backend(a.pid)) from pg_stat_activity a
     where a.datname = current_database() and a.application_name = 'activity-refresh' and a.state = 'idle in transaction'";

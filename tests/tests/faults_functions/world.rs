@@ -16,12 +16,14 @@ use tests::oracle::pending::hide_pending;
 use tests::oracle::questions::Question;
 use tests::oracle::read::read_truth;
 use tests::queue::Queues;
-use tests::reporting::{Reporting, today};
+use tests::reporting::Reporting;
+
+use crate::clocks::today_of;
 
 /// Who asks.
 pub const SUBJECT: &str = "ada";
 /// Far beyond what any wait takes; only a test that fails waits so long.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// An LP with many commitments and entries, some of them dated ahead, so that no view is read for it; one with a single commitment,
 /// for which they are. Everything about them is settled and refreshed. And the queues of a recorder.
@@ -86,16 +88,14 @@ impl World {
 
     /// Every answer is that of the ledger as it is now, but for rates that say that they are still owed.
     pub async fn assert_of_this_moment(&self, what: &str) {
-        let oracle = self.oracle(today()).await;
-        for Question { path, answer } in self.questions(&oracle) {
-            let (mut expected, (mut got, _)) = (
-                answer.expect("the LP is there"),
-                ask(&self.reporting.desk.reader, &path).await,
-            );
+        let reader = &self.reporting.desk.reader;
+        self.assert_each(reader, what, async |question| {
+            let (mut got, cache) = ask(reader, &question.path).await;
+            let mut expected = question.answer.clone().expect("the LP is there");
             hide_pending(&mut expected, &mut got);
-            let found = differences(&expected, &got);
-            assert_eq!(found, Vec::<String>::new(), "{what}: {path}: {got}");
-        }
+            compare(&question.path, &cache, &expected, &got)
+        })
+        .await;
     }
 
     /// Every answer is right to the last figure, and kept in the cache; nothing is owed.
@@ -110,11 +110,44 @@ impl World {
                 .await,
             0
         );
-        let oracle = self.oracle(reader.clock.now().date_naive()).await;
-        for question in self.questions(&oracle) {
-            for wanted in ["", "hit"] {
-                let cache = assert_right(reader, &question).await;
-                assert!(cache.contains(wanted), "{}: {cache}", question.path);
+        self.assert_each(reader, "settled", async |question| {
+            ask_and_compare(reader, question).await?;
+            let cache = ask_and_compare(reader, question).await?;
+            let path = &question.path;
+            (cache == "hit")
+                .then_some(())
+                .ok_or(format!("{path}: {cache}"))
+        })
+        .await;
+    }
+
+    /// Every answer is right to the last figure, for the day of whoever gives it.
+    pub async fn assert_right_for(&self, reader: &App) {
+        self.assert_each(reader, "for its day", async |question| {
+            ask_and_compare(reader, question).await.map(drop)
+        })
+        .await;
+    }
+
+    /// Checks the answers to all questions. When midnight passes for the reader meanwhile, they are checked again for the next day.
+    async fn assert_each(
+        &self,
+        reader: &App,
+        what: &str,
+        check: impl AsyncFn(&Question) -> Result<(), String>,
+    ) {
+        loop {
+            let day = today_of(reader);
+            let mut checked = Ok(());
+            for question in self.questions(&self.oracle(day).await) {
+                checked = check(&question).await;
+                if checked.is_err() {
+                    break;
+                }
+            }
+            if today_of(reader) == day {
+                assert_eq!(checked, Ok(()), "{what}");
+                return;
             }
         }
     }
@@ -175,17 +208,19 @@ impl World {
 }
 
 /// Asks, and compares with what must be answered. Returns where the answer came from.
-pub async fn assert_right(app: &App, question: &Question) -> String {
+async fn ask_and_compare(app: &App, question: &Question) -> Result<String, String> {
     let (got, cache) = ask(app, &question.path).await;
     let expected = question.answer.as_ref().expect("the LP is there");
-    let found = differences(expected, &got);
-    assert_eq!(
-        found,
-        Vec::<String>::new(),
-        "{} ({cache}): {got}",
-        question.path
-    );
-    cache
+    compare(&question.path, &cache, expected, &got)?;
+    Ok(cache)
+}
+
+fn compare(path: &str, cache: &str, expected: &Value, got: &Value) -> Result<(), String> {
+    let found = differences(expected, got);
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{path} ({cache}): {found:?}: {got}"))
 }
 
 /// The body of a 200, and where it came from.

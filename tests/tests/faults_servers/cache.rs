@@ -6,7 +6,7 @@ use redis::{Cmd, FromRedisValue, cmd};
 use tests::database::Database;
 use tests::throwaway::Throwaway;
 
-use crate::functions::Servers;
+use crate::functions::{AMPLE, Changed, Servers};
 use crate::site::Site;
 
 pub struct Cache {
@@ -14,8 +14,9 @@ pub struct Cache {
     pub throwaway: Throwaway,
 }
 
-/// Runs a test of functions that share the database's server with all tests, and have a Redis for themselves.
-pub async fn with_a_redis(test: impl AsyncFnOnce(&Site, &Cache)) {
+/// Runs a test of functions that share the database's server with all tests, and have a Redis for themselves. Nothing is wrong with the
+/// database.
+pub async fn with_a_redis(changed: Changed<'_>, test: impl AsyncFnOnce(&Site, &Cache)) {
     let throwaway = Throwaway::create();
     let server = Redis::start(&throwaway.home, &throwaway.processes).await;
     let cache = Cache {
@@ -28,7 +29,13 @@ pub async fn with_a_redis(test: impl AsyncFnOnce(&Site, &Cache)) {
         redis_url: cache.server.url(),
         redis_prefix: String::new(),
     };
-    let site = Site::open(servers, &[]).await;
+    let mut reading = vec![AMPLE];
+    reading.extend_from_slice(changed.reading);
+    let changed = Changed {
+        reading: &reading,
+        ..changed
+    };
+    let site = Site::open(servers, changed).await;
     test(&site, &cache).await;
     site.drained().await;
     site.close().await;

@@ -8,7 +8,7 @@ use tests::proxy::{Proxy, When};
 use tests::redis::Keyspace;
 use tokio::time::sleep;
 
-use crate::functions::Servers;
+use crate::functions::{Changed, Servers};
 use crate::site::Site;
 
 /// How long a fault lasts: longer than a reader waits for the database.
@@ -22,7 +22,11 @@ pub async fn on_shared_servers(recording: &[(&str, &str)], test: impl AsyncFnOnc
         redis_url: keyspace.url(),
         redis_prefix: keyspace.prefix().to_owned(),
     };
-    let site = Site::open(servers, recording).await;
+    let changed = Changed {
+        recording,
+        ..Changed::default()
+    };
+    let site = Site::open(servers, changed).await;
     test(&site).await;
     site.drained().await;
     site.close().await;
@@ -77,7 +81,7 @@ async fn a_database_that_drops_connections_again_and_again() {
 }
 
 /// What a recorder waits for at most is a multiple of its statement timeout, which is shorter here than in a deployment.
-const SHORT: [(&str, &str); 1] = [("DATABASE_STATEMENT_TIMEOUT_MS", "1500")];
+pub const SHORT: [(&str, &str); 1] = [("DATABASE_STATEMENT_TIMEOUT_MS", "1500")];
 
 /// What happens, when, and how.
 type Step = (&'static str, When, fn(&Proxy));

@@ -10,8 +10,9 @@ use tests::throwaway::Throwaway;
 use tokio::time::sleep;
 
 use crate::crowd::with_few_connections;
+use crate::database::SHORT;
 use crate::full_disk::{with_a_full_disk, with_a_full_log};
-use crate::functions::Servers;
+use crate::functions::{AMPLE, Changed, Servers};
 use crate::site::{Site, address};
 
 const WHILE: Duration = Duration::from_secs(3);
@@ -40,6 +41,36 @@ async fn start(throwaway: &Throwaway) -> Postgres {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_becomes_of_the_database_server() {
+    let changed = Changed {
+        recording: &SHORT,
+        ..Changed::default()
+    };
+    with_a_server(changed, async |site, own| {
+        killed(site, &own.postgres).await;
+        killed_at_a_commit(site, &own.postgres).await;
+        paused(site, &own.postgres).await;
+        moved(site, own).await;
+    })
+    .await;
+}
+
+/// It says so at once: nobody has to wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_the_database_server_is_short_of() {
+    let changed = Changed {
+        reading: &[AMPLE],
+        ..Changed::default()
+    };
+    with_a_server(changed, async |site, own| {
+        with_a_full_disk(site, own).await;
+        with_few_connections(site).await;
+        with_a_full_log(site, own).await;
+    })
+    .await;
+}
+
+/// Runs a test of functions that have the database's server for themselves.
+async fn with_a_server(changed: Changed<'_>, test: impl AsyncFnOnce(&Site, &mut Own)) {
     let mut own = Own::start().await;
     let database = local::stack::Database::create(&own.postgres).await;
     let database = database.expect("a database is made");
@@ -50,14 +81,8 @@ async fn whatever_becomes_of_the_database_server() {
         redis_url: keyspace.url(),
         redis_prefix: keyspace.prefix().to_owned(),
     };
-    let site = Site::open(servers, &[("DATABASE_STATEMENT_TIMEOUT_MS", "1500")]).await;
-    killed(&site, &own.postgres).await;
-    killed_at_a_commit(&site, &own.postgres).await;
-    paused(&site, &own.postgres).await;
-    moved(&site, &mut own).await;
-    with_few_connections(&site).await;
-    with_a_full_disk(&site, &own).await;
-    with_a_full_log(&site, &own).await;
+    let site = Site::open(servers, changed).await;
+    test(&site, &mut own).await;
     site.drained().await;
     site.close().await;
 }

@@ -26,6 +26,9 @@ const LONGEST_NAME: usize = 200;
 /// The disk of the tables: what does not fit is refused, and the server goes on.
 pub async fn with_a_full_disk(site: &Site, own: &Own) {
     let client = site.connect().await;
+    // Else the server may clean up after what was refused, and there is room again.
+    let uncleaned = "alter table received_events set (autovacuum_enabled = off)";
+    client.batch_execute(uncleaned).await.expect("it is set");
     let fault = async {
         site.until_right().await;
         limit_files(own, &client, &LARGEST_FILE_BYTES.to_string()).await;
@@ -97,21 +100,24 @@ async fn send_long(site: &Site) {
     .await;
 }
 
-/// Limits the server and the processes of its connections. As their own user: that needs no privilege.
+/// Limits the server, and with it whatever it starts from then on, and the processes of its connections.
 async fn limit_files(own: &Own, client: &Client, bytes: &str) {
     let data = own.throwaway.home.path.join("postgres/postmaster.pid");
     let file = std::fs::read_to_string(data).expect("the server runs");
-    let first = file.lines().next().expect("its id").to_owned();
+    limit(own, file.lines().next().expect("its id"), bytes).await;
     let sessions = client
         .query("select pid::text from pg_stat_activity", &[])
         .await;
-    let sessions = sessions.expect("the server's processes");
-    let pids = sessions.iter().map(|row| row.get(0)).chain([first]);
-    for pid in pids {
-        let mut command = own.throwaway.home.command("prlimit");
-        // Only the soft limit, so that it can be lifted again.
-        command.args(["--pid", &pid, &format!("--fsize={bytes}:")]);
-        // A session may have ended by now.
-        let _ = command.status().await.expect("prlimit runs");
+    for session in sessions.expect("the server's processes") {
+        limit(own, session.get(0), bytes).await;
     }
+}
+
+/// Limits a process. As its own user: that needs no privilege.
+async fn limit(own: &Own, pid: &str, bytes: &str) {
+    let mut command = own.throwaway.home.command("prlimit");
+    // Only the soft limit, so that it can be lifted again.
+    command.args(["--pid", pid, &format!("--fsize={bytes}:")]);
+    // A session may have ended by now.
+    let _ = command.status().await.expect("prlimit runs");
 }

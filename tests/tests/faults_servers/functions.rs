@@ -12,6 +12,7 @@ use local::template::{self, Template};
 use tests::poller::poller;
 use tests::proxy::Proxy;
 use tests::queue::Queues;
+use tests::redis::PATIENT;
 use tests::stack::binary;
 use tokio::task::JoinSet;
 
@@ -22,6 +23,22 @@ pub const RECORDER: &str = "activity-refresh";
 const ALLOWANCE: Duration = Duration::from_secs(3);
 /// So many batches and questions of a kind at once.
 const INSTANCES: usize = 2;
+
+/// How long statements may take, in milliseconds.
+const STATEMENT_TIMEOUT: &str = "DATABASE_STATEMENT_TIMEOUT_MS";
+/// For functions that answer while nothing is wrong with the database: a busy machine shall not make them give it up.
+pub const AMPLE: (&str, &str) = (STATEMENT_TIMEOUT, "10000");
+/// For functions that find Redis silent or slow: they wait for it no longer than by default, which is what an empty variable stands for.
+pub const IMPATIENT: [(&str, &str); 1] = [("REDIS_TIMEOUT_MS", "")];
+
+/// Variables of a site's functions that a test changes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Changed<'a> {
+    /// Of those that answer.
+    pub reading: &'a [(&'a str, &'a str)],
+    /// Of the one that records.
+    pub recording: &'a [(&'a str, &'a str)],
+}
 
 /// Where the servers are that the functions are to reach.
 pub struct Servers {
@@ -59,6 +76,7 @@ impl Way {
             ("DATABASE_URL", self.database.url(&url)),
             ("REDIS_URL", self.redis.url(&servers.redis_url)),
             ("REDIS_PREFIX", servers.redis_prefix.clone()),
+            (PATIENT.0, PATIENT.1.to_owned()),
             ("QUEUE_URL", queues.queue_url.clone()),
             (
                 "DEAD_LETTER_QUEUE_URL",
@@ -70,7 +88,8 @@ impl Way {
     }
 }
 
-/// A function as it is deployed, with the limits and delays of the template, and some of its variables changed.
+/// A function as it is deployed, with the limits and delays of the template, and some of its variables changed. Where its statements
+/// may take longer than it may, it may take as long.
 pub fn spec(
     template: &Template,
     name: &str,
@@ -89,12 +108,15 @@ pub fn spec(
     let changed = changed
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let environment: BTreeMap<String, String> = numbers.chain(own).chain(changed).collect();
+    let statement_ms: u64 = environment[STATEMENT_TIMEOUT].parse().expect("a number");
+    let longest = function.timeout.max(Duration::from_millis(statement_ms));
     FunctionSpec {
         name: name.to_owned(),
         binary: binary(name),
-        timeout: function.timeout + ALLOWANCE,
+        timeout: longest + ALLOWANCE,
         memory_mb: function.memory_mb,
-        environment: numbers.chain(own).chain(changed).collect(),
+        environment,
         instances: INSTANCES,
     }
 }

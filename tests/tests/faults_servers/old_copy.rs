@@ -10,8 +10,10 @@ use shared::app::App;
 use shared::cache::LONGEST_ANSWER_TTL;
 use shared::config::Environment;
 use tests::http::{header, json_of, request};
+use tests::redis::PATIENT;
 
 use crate::cache::{Cache, with_a_redis};
+use crate::functions::Changed;
 use crate::site::{LIMIT, POLL, SUBJECT, Site};
 use crate::watch::Told;
 
@@ -20,7 +22,7 @@ const DAYS: [&str; 2] = ["2024-01-30", "2024-01-31"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_copy_of_redis_is_believed_until_the_next_call_or_its_answers_end() {
-    with_a_redis(async |site, cache| {
+    with_a_redis(Changed::default(), async |site, cache| {
         record(site).await;
         // A refresh of the views would say nothing to the cache, but its settling might.
         site.drained().await;
@@ -110,6 +112,7 @@ async fn ask_later(site: &Site, cache: &Cache, day: &str, later: Duration) -> (S
     let app = App::from_environment(&Environment::of(&[
         ("DATABASE_URL", &site.url(Role::Reader)),
         ("REDIS_URL", &cache.server.url()),
+        PATIENT,
         ("CLOCK_OFFSET_SECONDS", &later.as_secs().to_string()),
     ]));
     let app = app.expect("the environment is usable");

@@ -7,6 +7,7 @@ use tests::proxy::When;
 use tokio::time::sleep;
 
 use crate::cache::{Cache, with_a_redis};
+use crate::functions::Changed;
 use crate::site::{QUESTIONS, Site};
 use crate::watch::Seen;
 
@@ -15,7 +16,7 @@ const LOSSES: u32 = 15;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_redis_loses() {
-    with_a_redis(async |site, cache| {
+    with_a_redis(Changed::default(), async |site, cache| {
         // All, the tags alone, all that is an answer, a grant or a lease.
         for lost in ["*", "*:tag:*", "*}:[^t]*:*"] {
             let losses = async {

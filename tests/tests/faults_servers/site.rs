@@ -22,15 +22,15 @@ use tests::throwaway::Throwaway;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
-use crate::functions::{RECORDER, Servers, Way, pollers, spec};
+use crate::functions::{Changed, RECORDER, Servers, Way, pollers, spec};
 use crate::watch::{Told, Watch};
 
 /// Who asks. It is granted the LP.
 pub const SUBJECT: &str = "faults";
 /// What is asked, each by its function.
 pub const QUESTIONS: [&str; 2] = ["summary", "performance"];
-/// Far beyond what any recovery takes; only a test that fails waits so long.
-pub const LIMIT: Duration = Duration::from_secs(60);
+/// Far beyond what any recovery takes, a message's longest pauses included; only a test that fails waits so long.
+pub const LIMIT: Duration = Duration::from_secs(180);
 /// How often a wait looks again.
 pub const POLL: Duration = Duration::from_millis(10);
 /// The most that a sum of the ledger may be: the LP has promised it.
@@ -65,8 +65,8 @@ pub struct Site {
 }
 
 impl Site {
-    /// Starts the functions, `recording` with some of its variables changed.
-    pub async fn open(servers: Servers, recording: &[(&str, &str)]) -> Self {
+    /// Starts the functions, some of their variables changed.
+    pub async fn open(servers: Servers, changed: Changed<'_>) -> Self {
         let world = insert_world(&connect(&servers.database_url).await).await;
         let (readers, recorder) = (Way::to(&servers).await, Way::to(&servers).await);
         let (administrator, administrator_url) = Proxy::before_url(&servers.database_url).await;
@@ -76,12 +76,12 @@ impl Site {
         let template = template.expect("the template is understood");
         let reading = QUESTIONS.map(|function| {
             let variables = readers.variables(&servers, Role::Reader, &queues);
-            spec(&template, function, variables, &[])
+            spec(&template, function, variables, changed.reading)
         });
         let mut variables = recorder.variables(&servers, Role::Recorder, &queues);
         // On a busy machine a refresh takes long, and the next would be put off for a multiple of that.
         variables.push(("REFRESH_DATABASE_SHARE_PERCENT", "100".to_owned()));
-        let recording = spec(&template, RECORDER, variables, recording);
+        let recording = spec(&template, RECORDER, variables, changed.recording);
         let specs = reading.into_iter().chain([recording]).collect();
         let host = Host::start(specs, &throwaway.processes).await;
         let host = host.expect("the functions start");

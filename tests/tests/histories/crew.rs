@@ -12,6 +12,7 @@ use shared::refresh::{Cause, refresh_views};
 use shared::trace::TRACEPARENT;
 use tests::desk::Desk;
 use tests::queue::Queues;
+use tests::redis::PATIENT;
 
 use crate::history::MIDNIGHTS;
 
@@ -100,6 +101,7 @@ impl Day {
                 ("DATABASE_URL", &desk.database.url(role)),
                 ("REDIS_URL", redis_url),
                 ("REDIS_PREFIX", desk.keyspace.prefix()),
+                PATIENT,
                 ("QUEUE_URL", &queues.queue_url),
                 ("DEAD_LETTER_QUEUE_URL", &queues.dead_letter_queue_url),
                 ("CLOCK_OFFSET_SECONDS", &offset),

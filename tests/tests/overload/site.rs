@@ -12,6 +12,7 @@ use tests::database::project;
 use tests::desk::Desk;
 use tests::poller::poller;
 use tests::queue::{Queues, take_all};
+use tests::redis::PATIENT;
 use tests::stack::binary;
 use tests::throwaway::Throwaway;
 use tokio::task::JoinHandle;
@@ -154,6 +155,7 @@ fn spec(desk: &Desk, queues: &Queues, name: &str, role: Role, instances: usize) 
             "DEAD_LETTER_QUEUE_URL",
             queues.dead_letter_queue_url.clone(),
         ),
+        (PATIENT.0, PATIENT.1.to_owned()),
         // Longer than a reversal is ahead of its entry.
         ("RETRY_DELAYS_SECONDS", "1,2,4".to_owned()),
     ];

@@ -12,7 +12,7 @@ use shared::refresh::settle_performance;
 use tests::database;
 use tests::desk::event;
 use tests::http::request;
-use tests::redis::Keyspace;
+use tests::redis::{Keyspace, PATIENT};
 use tokio_postgres::Client;
 
 /// Who asks. It is granted all that is asked for.
@@ -180,6 +180,7 @@ fn app(role: Role, address: &str, redis_url: &str, redis_prefix: &str) -> App {
         ("DATABASE_URL", url.as_str()),
         ("REDIS_URL", redis_url),
         ("REDIS_PREFIX", redis_prefix),
+        PATIENT,
     ]);
     App::from_environment(&environment).expect("the environment is usable")
 }
