@@ -14,6 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -272,6 +273,9 @@ fn bounded(config: &DatabaseConfig) -> tokio_postgres::Config {
     }
     server
         .application_name(&config.application_name)
+        // For readers too: after a failover the name may lead to the old primary for a while, which is a standby then and lags behind
+        // what was acknowledged.
+        .target_session_attrs(TargetSessionAttrs::ReadWrite)
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_user_timeout(SILENT_PEER_TIMEOUT)
         .keepalives_idle(SILENCE_BEFORE_PROBES)

@@ -12,7 +12,10 @@ use shared::cache::{Cache, Closure, Finding, Place, ReportName, Tag, TagSet};
 use shared::config::RedisConfig;
 use shared::grant::Funds;
 use shared::ids::LpId;
-use tests::builders::kept_grant;
+use shared::refresh::settle_fund_performance;
+use tests::builders::{
+    activity_message, fund_nav_message, insert_commitment, insert_lp, kept_grant,
+};
 use tests::office::Office;
 use tests::redis::PATIENCE;
 use tests::refusing_redis::{Reader, cluster_nodes, run};
@@ -268,4 +271,55 @@ async fn while_one_shard_is_gone_the_others_are_told() {
     tell_all(&cache, true).await;
     tell_all(&cache, false).await;
     servers.stop().await;
+}
+
+/// An LP joins the fund and asks while something waits for the lock of another LP in it. Returns whether what was cached then is
+/// served afterwards.
+async fn is_served_to_who_joins_during(office: &Office, acting: impl Future<Output = ()>) -> bool {
+    let (desk, world) = (&office.desk, &office.world);
+    let cache = &desk.app.cache;
+    let mut holder = desk.database.connect().await;
+    let held = holder.transaction().await.expect("a transaction");
+    let sql = "select lp_id from limited_partners where lp_id = $1 for no key update";
+    held.query_one(sql, &[&world.lp_id]).await.expect("the LP");
+    let joining = async {
+        desk.until_waiting(1).await;
+        let lp_id = insert_lp(&desk.client, "Lakeside Endowment").await;
+        insert_commitment(&desk.client, lp_id, world.fund_id, 5_000, "2020-01-01").await;
+        let holdings = place(cache, lp_id, ReportName::Holdings);
+        assert_eq!(ask(cache, &holdings, b"old").await, None);
+        held.rollback().await.expect("the lock is given back");
+        holdings
+    };
+    let ((), holdings) = tokio::join!(acting, joining);
+    is_served(cache, &holdings).await
+}
+
+#[tokio::test]
+async fn who_joins_a_fund_while_a_change_to_it_waits_for_locks_is_told_of_it() {
+    let office = Office::open().await;
+    let (desk, world) = (&office.desk, &office.world);
+    let date = "2021-03-01";
+    for change in [
+        activity_message(world.commitment_id, "commitment_increase", 1_000, date),
+        fund_nav_message(world.fund_id, 300_000, date, date),
+    ] {
+        let bodies = [change.to_string()];
+        let recording = async { assert_eq!(office.deliver(&bodies, 1).await, NONE) };
+        assert!(
+            !is_served_to_who_joins_during(&office, recording).await,
+            "{change}"
+        );
+    }
+    let owe = format!(
+        "insert into pending_performance (fund_id, from_date) values ({}, '{date}')",
+        world.fund_id
+    );
+    desk.run(&owe).await;
+    let settling = async {
+        let settled =
+            settle_fund_performance(&desk.app.db, &desk.app.cache, &[world.fund_id]).await;
+        assert_eq!(settled.expect("it is settled").funds, 1);
+    };
+    assert!(!is_served_to_who_joins_during(&office, settling).await);
 }

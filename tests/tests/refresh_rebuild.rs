@@ -182,6 +182,16 @@ async fn an_lp_whose_last_commitment_is_gone_is_rebuilt_with_its_fund() {
 
 #[tokio::test]
 async fn a_change_to_one_lps_commitments_forgets_the_holdings_of_all_in_its_funds() {
+    shares_are_forgotten(false).await;
+}
+
+/// What is owed tells which funds the LP has left, and settling it takes it off the list.
+#[tokio::test]
+async fn so_it_does_when_what_is_owed_is_settled_before_the_rebuild() {
+    shares_are_forgotten(true).await;
+}
+
+async fn shares_are_forgotten(settled_before: bool) {
     let desk = Desk::empty().await;
     let world = World::insert(&desk.client).await;
     let former = World::insert(&desk.client).await;
@@ -201,6 +211,9 @@ async fn a_change_to_one_lps_commitments_forgets_the_holdings_of_all_in_its_fund
     let lps = [neighbour, former.lp_id, stranger.lp_id];
     for lp_id in lps {
         plant_tag(&desk, lp_id).await;
+    }
+    if settled_before {
+        desk.settle(world.lp_id).await;
     }
     rebuild_all_of(&desk, Scope::Lp(world.lp_id)).await;
     assert_ne!(tag(&desk, neighbour).await.as_deref(), Some(PLANTED));

@@ -114,3 +114,22 @@ async fn whatever_is_recorded_no_report_answers_as_before() {
         "{changed:?}"
     );
 }
+
+/// As the old primary is after a failover: the address may lead to it for a while, and what is acknowledged elsewhere it may lack.
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_asked_for_nothing() {
+    let office = Office::open().await;
+    office.desk.run(WORLD).await;
+    let (desk, app) = (&office.desk, &office.desk.reader);
+    ask(app, "summary").await;
+    let alter = |how: &str| {
+        format!("do $$ begin execute format('alter database %I {how}', current_database()); end $$")
+    };
+    desk.run(&alter("set default_transaction_read_only = on"))
+        .await;
+    app.db.drop_idle_connections();
+    assert_eq!(handle(app, "holdings").await.status(), 503);
+    desk.run(&alter("reset default_transaction_read_only"))
+        .await;
+    assert!(!ask(app, "holdings").await.1, "nothing was cached");
+}

@@ -16,7 +16,7 @@ use crate::finance::gross::{
     FundHistory, Investment, InvestmentFlow, gross_dates, gross_snapshots,
 };
 use crate::finance::performance::NavReport;
-use crate::ledger::{commit_and_forget, lock_lps};
+use crate::ledger::{commit_and_forget, lock_lps, members_of};
 
 /// Computes what is owed to the funds themselves and writes it, a fund a transaction. What its LPs' cached answers say of
 /// its performance and its holdings is forgotten with it. One that cannot be computed keeps no other from being settled.
@@ -47,8 +47,10 @@ async fn settle_fund(
     fund_id: i64,
 ) -> Result<Settled, Error> {
     let transaction = db::begin(connection).await?;
-    let lps = lock_lps(&transaction, &[], &[fund_id]).await?;
+    let mut lps = lock_lps(&transaction, &[], &[fund_id]).await?;
     lock_fund(&transaction, fund_id).await?;
+    // Nobody joins the fund any more, and whoever has joined since is not locked, but may have cached what is pending.
+    lps.extend(members_of(&transaction, &[fund_id]).await?);
     let pending = db::query(&transaction, include_str!("fund_pending.sql"), &[&fund_id]).await?;
     let Some(from) = pending
         .iter()

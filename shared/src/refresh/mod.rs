@@ -13,6 +13,7 @@ mod rebuild_lps;
 mod requests;
 mod rows;
 mod series;
+mod shares;
 mod step;
 mod verify;
 mod views;

@@ -1,6 +1,6 @@
 //! Net performance that is owed: of the commitments that changed, from the earliest changed date on, and of their LPs' pools.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
@@ -9,6 +9,7 @@ use tokio_postgres::types::Json;
 use super::Settled;
 use super::history::{Commitment, load_commitments};
 use super::series::{Pending, Series, compute_lp};
+use super::shares::forget_shares;
 use super::step::{LPS_AT_ONCE, Step};
 use crate::cache::{Cache, Tag, TagSet};
 use crate::db::{self, Connection, Database};
@@ -49,14 +50,17 @@ pub(super) async fn settle_lps(
     let commitments = load_commitments(&transaction, &owed_to).await?;
     let series = compute(&pending, &commitments)?;
     write(&transaction, &owed_to, &pending, &series).await?;
+    let mut unforgotten =
+        forget_shares(&transaction, cache, &left_funds(&pending, &commitments)).await?;
     let tags = TagSet::of(&[Tag::Performance]);
     let changes: Vec<(LpId, TagSet)> = owed_to
         .iter()
         .filter_map(|&lp_id| Some((LpId::try_from(lp_id).ok()?, tags)))
         .collect();
+    unforgotten.extend(commit_and_forget(transaction, cache, &changes).await?);
     Ok(Settled {
         lps: owed_to.len(),
-        unforgotten: commit_and_forget(transaction, cache, &changes).await?,
+        unforgotten,
         ..Settled::default()
     })
 }
@@ -70,6 +74,20 @@ fn read_pending(row: &Row) -> Pending {
         from_date: row.get("from_date"),
         is_pooled: row.get("is_pooled"),
     }
+}
+
+/// The funds in which a commitment was that is gone, or elsewhere now. Nothing but what is owed tells of it, so the shares of those
+/// who stay are forgotten before that is settled.
+fn left_funds(pending: &[Pending], commitments: &[Commitment]) -> BTreeSet<i64> {
+    let there: HashSet<(i64, i64)> = commitments
+        .iter()
+        .map(|commitment| (commitment.commitment_id, commitment.fund_id))
+        .collect();
+    pending
+        .iter()
+        .filter(|owed| !there.contains(&(owed.commitment_id, owed.fund_id)))
+        .map(|owed| owed.fund_id)
+        .collect()
 }
 
 fn by_lp(pending: &[Pending]) -> BTreeMap<i64, Vec<Pending>> {

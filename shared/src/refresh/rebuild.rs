@@ -1,20 +1,19 @@
 //! Everything derived, made again from the truth, to the same bytes as recording and settling make it bit by bit. It goes on
 //! in steps that are committed one by one: whoever dies or runs out of time loses one step, and names what is left.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::Settled;
 use super::fund_performance::{lock_fund, settle_fund_performance};
 use super::rebuild_lps::rebuild_range;
-use crate::cache::{Cache, Closure, Tag, TagSet};
+use super::shares::forget_shares;
+use crate::cache::Cache;
 use crate::db::{self, Connection, Database};
 use crate::error::Error;
-use crate::ids::LpId;
 use crate::ledger::{LpRange, lock_lps, note_unforgotten};
 use crate::queue::Queue;
 
-/// LPs whose cached shares are forgotten at once: well within the time that the cache allows itself.
-const NEIGHBOURS_AT_ONCE: usize = 1_000;
 /// LPs that one message hands on: minutes of work at the full size, a part of which each message does.
 const LPS_A_MESSAGE: i64 = 100;
 
@@ -53,7 +52,10 @@ pub async fn rebuild(
     until: Instant,
 ) -> Result<Option<Rebuilt>, Error> {
     if let Scope::Lp(lp_id) = scope {
-        forget_shares(db, cache, queue, lp_id).await?;
+        let connection = db.connection().await?;
+        let fund_ids = funds_of(&connection, lp_id).await?;
+        let unforgotten = forget_shares(&connection, cache, &fund_ids).await?;
+        note_unforgotten(queue, &unforgotten).await?;
     }
     let funds = fund_ids(db, scope).await?;
     let mut settled = Settled::default();
@@ -137,28 +139,11 @@ async fn fund_ids(db: &Database, scope: Scope) -> Result<Vec<i64>, Error> {
     Ok(rows.iter().map(|row| row.get("fund_id")).collect())
 }
 
-/// A commitment that came, went or changed moves every share of its fund, so the holdings of the fund's other LPs are forgotten.
-/// The change was committed before its message was sent: there is nothing to close. Before the LP is rebuilt, since a
-/// commitment that is gone is known only from what is still owed for it.
-async fn forget_shares(
-    db: &Database,
-    cache: &Cache,
-    queue: &Queue,
-    lp_id: i64,
-) -> Result<(), Error> {
-    let connection = db.connection().await?;
-    let rows = db::query(&connection, include_str!("neighbours.sql"), &[&lp_id]).await?;
-    let neighbours: Vec<LpId> = rows.iter().map(|row| row.get("lp_id")).collect();
-    let tags = TagSet::of(&[Tag::Holdings]);
-    for some in neighbours.chunks(NEIGHBOURS_AT_ONCE) {
-        let closure = Closure::new(some.iter().map(|&lp_id| (lp_id, tags)));
-        if let Err(unreached) = cache.open(&closure).await {
-            tracing::warn!(error = %unreached.error.chain(), "cached shares could not be forgotten");
-            let lp_ids = unreached.lp_ids.iter().map(|lp_id| lp_id.get()).collect();
-            note_unforgotten(queue, &lp_ids).await?;
-        }
-    }
-    Ok(())
+/// The funds in which an LP has commitments. Those that it has left are told by what is owed for them, and seen to when that is settled.
+async fn funds_of(connection: &Connection, lp_id: i64) -> Result<BTreeSet<i64>, Error> {
+    let sql = "select distinct c.fund_id from lp_fund_commitments c where c.lp_id = $1";
+    let rows = db::query(connection, sql, &[&lp_id]).await?;
+    Ok(rows.iter().map(|row| row.get("fund_id")).collect())
 }
 
 /// The fund's commitments in force, and its whole gross performance as owed and settled. LPs are locked first, as always.

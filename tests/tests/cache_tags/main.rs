@@ -61,6 +61,24 @@ async fn a_grant_is_not_believed_from_its_end_on(server: Server) {
     }
 }
 
+/// A client that lost its link sends again, and the first copy may come after everything else.
+async fn a_claim_that_comes_twice_makes_another_token_each_time(server: Server) {
+    let claim = async || -> Vec<String> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(include_str!("../../../shared/src/cache/scripts/claim.lua"));
+        let keys = ["lease", "tag"].map(|key| format!("{}{{42}}:{key}", server.config.prefix));
+        command.arg(keys.len()).arg(&keys);
+        server
+            .run(command.arg("a reader").arg(60_000).arg(60_000))
+            .await
+    };
+    let first = claim().await;
+    assert_eq!(claim().await[1], first[1], "the token that is there");
+    let tag = server.keys_with(":tag").await;
+    server.run::<()>(redis::cmd("DEL").arg(&tag)).await;
+    assert_ne!(claim().await[1], first[1]);
+}
+
 /// Who is not proven leaves nothing behind, and takes nobody's turn.
 async fn who_is_not_proven_makes_no_token_and_takes_no_lease(server: Server) {
     let (cache, place) = (&server.cache, server.summary());
@@ -308,6 +326,7 @@ on_both_servers![
     a_planted_answer_is_found_by_another_process_and_so_is_the_grant,
     a_grant_is_one_subjects_for_what_it_covers,
     a_grant_is_not_believed_from_its_end_on,
+    a_claim_that_comes_twice_makes_another_token_each_time,
     who_is_not_proven_makes_no_token_and_takes_no_lease,
     a_change_makes_stale_what_was_computed_from_it_and_nothing_else,
     other_lps_keep_their_answers,
