@@ -314,8 +314,12 @@ mod tests {
     #[tokio::test]
     async fn a_batch_larger_than_one_receipt_is_gathered_within_the_window() {
         let queue = queue_of(30, Duration::from_secs(60));
-        let poller = poller(&queue, 25, |_: &Value| Ok(String::new()));
+        let mut poller = poller(&queue, 25, |_: &Value| Ok(String::new()));
+        let short = poller.source.window;
+        // A full batch does not wait for the end of its window; one that is not does.
+        poller.source.window = Duration::from_secs(60);
         assert_eq!(poller.poll_once().await.unwrap(), 25);
+        poller.source.window = short;
         assert_eq!(poller.poll_once().await.unwrap(), 5);
     }
 }

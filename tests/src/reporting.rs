@@ -1,6 +1,6 @@
 //! A small and awkward world for the reports, and how to ask them without HTTP.
 
-use chrono::{NaiveDate, Utc};
+use chrono::{Days, NaiveDate, Utc};
 use serde_json::{Value, json};
 use shared::access::{Scope, Scoped};
 use shared::answer::Report;
@@ -36,6 +36,20 @@ pub struct Reporting {
 #[must_use]
 pub fn today() -> NaiveDate {
     Utc::now().date_naive()
+}
+
+/// The last day that has had its noon, and how far a clock is to be set off, in seconds, for which it is that noon now and midnight is
+/// far. It is never set ahead: Redis forgets grants by a clock of its own, and whoever is ahead of that believes none.
+#[must_use]
+pub fn latest_noon() -> (NaiveDate, i64) {
+    let now = Utc::now().naive_utc();
+    let noon = now.date().and_hms_opt(12, 0, 0).expect("noon");
+    let noon = if noon > now {
+        noon - Days::new(1)
+    } else {
+        noon
+    };
+    (noon.date(), (noon - now).num_seconds())
 }
 
 /// A date from `YYYY-MM-DD`.

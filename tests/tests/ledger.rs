@@ -240,18 +240,8 @@ async fn two_recorders_on_one_commitment_take_turns_and_lose_nothing() {
             .expect("it is recorded");
     };
     let release = async {
-        let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-        for _ in 0..200 {
-            if desk.number(waiting).await == 2 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert_eq!(
-            desk.number(waiting).await,
-            2,
-            "both recorders wait for the LP"
-        );
+        // Both recorders wait for the LP.
+        desk.until_waiting(2).await;
         keeper
             .batch_execute("commit")
             .await

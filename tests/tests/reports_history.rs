@@ -58,7 +58,7 @@ async fn every_point_of_every_scope_and_granularity_is_right() {
                     end: range.1,
                     ..question(&world, scope, granularity)
                 };
-                let expected = history((lp_id, same_scope, today()), &series, word, range);
+                let expected = history((lp_id, same_scope, report.as_of), &series, word, range);
                 let got = ask(&world.desk, &report).await;
                 assert_eq!(
                     differences(&expected, &got),

@@ -106,12 +106,13 @@ async fn the_worked_example_of_one_commitment() {
 
 #[tokio::test]
 async fn owed_performance_is_flagged_from_the_day_it_is_owed_and_never_before() {
+    let today = today();
     let world = Reporting::settled().await;
     let rate_before =
-        ask(&world.desk, &Summary::new(world.lp_id, today())).await["totals"][1]["netIrr"].clone();
+        ask(&world.desk, &Summary::new(world.lp_id, today)).await["totals"][1]["netIrr"].clone();
     let call = activity_message(world.commitment_id, "capital_call", 9_000_000, "2024-02-01");
     world.desk.record(&[&call]).await;
-    for (as_of, is_pending) in [(today(), true), (date("2024-01-31"), false)] {
+    for (as_of, is_pending) in [(today, true), (date("2024-01-31"), false)] {
         for answer in positions_as_of(&world, as_of).await {
             for position in positions_in(&answer) {
                 let flags = position["flags"].as_array().expect("flags");
@@ -120,7 +121,7 @@ async fn owed_performance_is_flagged_from_the_day_it_is_owed_and_never_before() 
             }
         }
     }
-    let total = &ask(&world.desk, &Summary::new(world.lp_id, today())).await["totals"][1];
+    let total = &ask(&world.desk, &Summary::new(world.lp_id, today)).await["totals"][1];
     assert_eq!(
         total["netIrr"], rate_before,
         "the rate is the one that was stored"
@@ -133,6 +134,7 @@ async fn owed_performance_is_flagged_from_the_day_it_is_owed_and_never_before() 
 /// holds for the rates that follow from it.
 #[tokio::test]
 async fn an_entry_after_a_refresh_is_in_every_answer_while_the_old_rows_stand() {
+    let today = today();
     let world = Reporting::settled().await;
     let client = &world.desk.client;
     let forget = "delete from touched_commitments";
@@ -140,7 +142,7 @@ async fn an_entry_after_a_refresh_is_in_every_answer_while_the_old_rows_stand() 
     client.batch_execute(forget).await.expect("marks go");
     let rows = "select * from lp_dashboard_summary order by lp_id, currency";
     let (before, old_rows) = (
-        positions_as_of(&world, today()).await,
+        positions_as_of(&world, today).await,
         world.desk.rows(rows).await,
     );
     let call = activity_message(world.commitment_id, "capital_call", 9_000_000, "2024-02-01");
@@ -150,7 +152,7 @@ async fn an_entry_after_a_refresh_is_in_every_answer_while_the_old_rows_stand() 
     assert_right(&world, "after the entry").await;
     // The entry moved every one of these answers, so none of them can have come from the old rows.
     client.batch_execute(forget).await.expect("marks go");
-    let stale = positions_as_of(&world, today()).await;
+    let stale = positions_as_of(&world, today).await;
     let is_of_the_entry =
         |answer: &Value| answer["fundId"].is_null() || answer["fundId"] == json!(world.single_fund);
     for (before, stale) in before
@@ -203,36 +205,37 @@ fn positions_in(answer: &Value) -> Vec<&Value> {
 
 #[tokio::test]
 async fn an_unknown_lp_has_no_answer_and_one_without_commitments_an_empty_one() {
+    let today = today();
     let world = Reporting::record().await;
     let newcomer = insert_lp(&world.desk.client, "Newcomer").await;
     let newcomer = LpId::try_from(newcomer).expect("an id");
     let nobody = LpId::try_from(999_999).expect("an id");
     let fund_id = world.single_fund;
     assert_eq!(
-        ask(&world.desk, &Summary::new(newcomer, today())).await,
-        json!({"lpId": newcomer, "name": "Newcomer", "asOf": today(), "totals": []})
+        ask(&world.desk, &Summary::new(newcomer, today)).await,
+        json!({"lpId": newcomer, "name": "Newcomer", "asOf": today, "totals": []})
     );
     assert_eq!(
-        ask(&world.desk, &Performance::new(newcomer, today())).await,
-        json!({"lpId": newcomer, "asOf": today(), "totals": [], "funds": []})
+        ask(&world.desk, &Performance::new(newcomer, today)).await,
+        json!({"lpId": newcomer, "asOf": today, "totals": [], "funds": []})
     );
     for report in [
-        FundPerformance::new(newcomer, fund_id, today()),
-        FundPerformance::new(nobody, fund_id, today()),
+        FundPerformance::new(newcomer, fund_id, today),
+        FundPerformance::new(nobody, fund_id, today),
         FundPerformance::new(
             world.lp_id,
             FundId::try_from(999_999).expect("an id"),
-            today(),
+            today,
         ),
     ] {
         assert_eq!(ask(&world.desk, &report).await, Value::Null);
     }
     assert_eq!(
-        ask(&world.desk, &Summary::new(nobody, today())).await,
+        ask(&world.desk, &Summary::new(nobody, today)).await,
         Value::Null
     );
     assert_eq!(
-        ask(&world.desk, &Performance::new(nobody, today())).await,
+        ask(&world.desk, &Performance::new(nobody, today)).await,
         Value::Null
     );
 }

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use chrono::NaiveDate;
 use local::servers::postgres::Role;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -31,9 +32,9 @@ struct Question {
 }
 
 impl Question {
-    fn of_lp(stack: &Stack, lp_id: i64, report: &str) -> Self {
+    fn of_lp(stack: &Stack, lp_id: i64, report: &str, day: NaiveDate) -> Self {
         Self {
-            path: format!("/api/lp/{lp_id}/{report}?asOf={}", today()),
+            path: format!("/api/lp/{lp_id}/{report}?asOf={day}"),
             token: stack.token(&format!("lp-{lp_id}")),
         }
     }
@@ -49,6 +50,8 @@ struct Load {
     called: Question,
     paid_in_cents: i64,
     commitment_id: i64,
+    /// Of which everything is asked, and the calls are.
+    day: NaiveDate,
     calls_sent: AtomicI64,
     answers: AtomicU64,
     is_over: AtomicBool,
@@ -61,13 +64,15 @@ impl Load {
         assert_eq!(night["driftRows"], 0, "{night}");
         stack.server("redis", "stop").await;
         let lp_id = stack.id("LP_ID");
-        let called = Question::of_lp(&stack, lp_id, "summary");
+        let day = today();
+        let called = Question::of_lp(&stack, lp_id, "summary", day);
         let mut load = Self {
             owner: connect(stack.setting("DATABASE_URL")).await,
             settled: Vec::new(),
             called,
             paid_in_cents: 0,
             commitment_id: stack.id("COMMITMENT_ID"),
+            day,
             calls_sent: AtomicI64::new(0),
             answers: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
@@ -75,7 +80,7 @@ impl Load {
         };
         for lp_id in (1..=100).filter(|id| *id != lp_id).take(4) {
             for report in ["summary", "performance"] {
-                let question = Question::of_lp(&load.stack, lp_id, report);
+                let question = Question::of_lp(&load.stack, lp_id, report, day);
                 let answer = load.ask(&question).await;
                 load.settled.push((question, answer));
             }
@@ -120,7 +125,7 @@ impl Load {
     /// Sends one call after the other, each once the one before can have been recorded.
     async fn record(&self) {
         while !self.is_over.load(Ordering::SeqCst) {
-            let day = today().to_string();
+            let day = self.day.to_string();
             let call = activity_message(self.commitment_id, "capital_call", CALL_CENTS, &day);
             self.calls_sent.fetch_add(1, Ordering::SeqCst);
             self.stack.send(&call).await;

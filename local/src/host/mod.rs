@@ -25,12 +25,13 @@ use tokio::time::{Instant, timeout};
 use crate::process::ProcessDirectory;
 use instance::Instance;
 
-/// How long an invocation waits for an idle instance before it is refused, as the platform refuses by throttling.
-const IDLE_INSTANCE_WAIT: Duration = Duration::from_secs(10);
+/// How long an invocation waits for an idle instance before it is refused, as the platform refuses by throttling. Whoever asks by
+/// way of the gateway is refused sooner.
+const IDLE_INSTANCE_WAIT: Duration = Duration::from_secs(60);
 /// Invocations that may wait at once; more are refused at once.
 const WAITING_INVOCATIONS: usize = 1024;
-/// How long a function may take to ask for its first invocation.
-const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long a function may take to ask for its first invocation: all of them start at once, on a machine that may be busy.
+const START_LIMIT: Duration = Duration::from_secs(180);
 
 /// What it takes to run a function.
 #[derive(Debug, Clone)]

@@ -11,17 +11,21 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tests::builders::activity_message;
 use tests::figures::Figures;
+use tests::reporting::date;
 use tests::stack::{Answer, Stack};
 use tokio_postgres::Client;
 
 use alarm::{Alarm, alarms};
 
 /// Far beyond what anything here takes; only a test that fails waits so long.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(240);
+/// How many slow answers there are at once: as many as a function has instances.
+const AT_ONCE: usize = 4;
 /// What is left to wait for of the time that a message has to be old.
 const LEFT_SECONDS: f64 = 2.0;
 
@@ -85,6 +89,11 @@ impl Watch<'_> {
         self.alarm.value(&self.before, &now)
     }
 
+    async fn rings(&self) -> bool {
+        let value = self.value().await;
+        value.is_some() && self.alarm.rings_at(value)
+    }
+
     /// Waits until there is something to look at, and the alarm is quiet.
     async fn until_quiet(&self) {
         self.until("is quiet", |value| {
@@ -137,8 +146,7 @@ impl Lock {
     }
 
     /// Waits until somebody waits for it.
-    async fn until_waited_for(&self, run: &Run) {
-        let client = run.stack.administration().await;
+    async fn until_waited_for(&self, client: &Client) {
         let sql = "select exists (select from pg_stat_activity a where $1::int = any (pg_blocking_pids(a.pid)))";
         let start = Instant::now();
         while !client
@@ -180,28 +188,49 @@ async fn every_alarm_rings_when_its_condition_is_brought_about() {
     );
 }
 
-/// A report waits for a lock on what it reads.
+/// Reports wait for a lock on what they read.
 async fn slow_answers(run: &Run) {
     let watch = run.watch("SlowAnswers").await;
-    for _ in 0..5 {
-        run.ask("summary").await;
+    ask_until_quiet(&watch).await;
+    // Days that nobody has asked for yet are in no cache.
+    let mut days = date("2019-01-01").iter_days();
+    let client = run.stack.administration().await;
+    let start = Instant::now();
+    while !watch.rings().await {
+        assert!(start.elapsed() < LIMIT, "slow answers do not count");
+        let sql = "lock table lp_fund_commitments in access exclusive mode";
+        let lock = Lock::take(run, sql).await;
+        let paths: Vec<String> = days
+            .by_ref()
+            .take(AT_ONCE)
+            .map(|day| format!("summary?asOf={day}"))
+            .collect();
+        let held = async {
+            lock.until_waited_for(&client).await;
+            let threshold_ms = watch.alarm.threshold;
+            tokio::time::sleep(Duration::from_secs_f64(threshold_ms / 1e3)).await;
+            lock.release().await;
+        };
+        let (answers, ()) = tokio::join!(join_all(paths.iter().map(|path| run.ask(path))), held);
+        for answer in answers {
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        }
     }
-    watch.until_quiet().await;
-    let lock = Lock::take(
-        run,
-        "lock table lp_fund_commitments in access exclusive mode",
-    )
-    .await;
-    let held = async {
-        lock.until_waited_for(run).await;
-        let threshold_ms = watch.alarm.threshold;
-        tokio::time::sleep(Duration::from_secs_f64(threshold_ms / 1e3)).await;
-        lock.release().await;
-    };
-    // A day that nobody has asked for yet is in no cache.
-    let (answer, ()) = tokio::join!(run.ask("summary?asOf=2019-02-28"), held);
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     watch.until_it_rings().await;
+}
+
+/// Asks for what is in the cache. The first answers of each instance are slow on a busy machine, and count until there are many others.
+async fn ask_until_quiet(watch: &Watch<'_>) {
+    let start = Instant::now();
+    loop {
+        for _ in 0..5 {
+            watch.run.ask("summary").await;
+        }
+        if watch.value().await.is_some() && !watch.rings().await {
+            return;
+        }
+        assert!(start.elapsed() < LIMIT, "answers from the cache are slow");
+    }
 }
 
 /// An entry waits for its LP, whom somebody holds.
@@ -270,9 +299,10 @@ async fn slow_view_refresh(run: &Run) {
     run.task(json!({"task": "refresh"})).await;
     watch.until_quiet().await;
     let lock = Lock::take(run, "lock table touched_commitments in share mode").await;
+    let client = run.stack.administration().await;
     let seconds = watch.alarm.threshold;
     let held = async {
-        lock.until_waited_for(run).await;
+        lock.until_waited_for(&client).await;
         run.change(&format!(
             "update view_refreshes set started_at = started_at - make_interval(secs => {seconds})
              where started_at is not null and finished_at is null"
@@ -324,8 +354,13 @@ async fn index_bloat(run: &Run) {
          delete from touched_commitments where lp_id = 0 and (latest_date - date '2200-01-01') % 4 > 0",
     )
     .await;
-    run.change("vacuum touched_commitments").await;
-    run.task(json!({"task": "bloat"})).await;
+    let start = Instant::now();
+    while !watch.rings().await {
+        assert!(start.elapsed() < LIMIT, "the index is not bloated");
+        // It takes out only what no snapshot sees any more, and others have some.
+        run.change("vacuum touched_commitments").await;
+        run.task(json!({"task": "bloat"})).await;
+    }
     watch.until_it_rings().await;
     run.task(json!({"task": "reindex"})).await;
     run.task(json!({"task": "bloat"})).await;

@@ -10,7 +10,7 @@ use tests::builders::{World, activity_message};
 use tests::database::project;
 use tests::office::Office;
 
-use crate::asking::{assert_all_right, assert_rebuild_is_the_same};
+use crate::asking::{UNHURRIED, assert_all_right, assert_rebuild_is_the_same};
 
 const KIB: usize = 1024;
 const MESSAGES: usize = 10_000;
@@ -95,7 +95,7 @@ async fn of_ten_bodies_at_any_size_those_that_are_too_large_are_kept_and_the_oth
 /// Ten thousand calls to twenty LPs, of which each hundredth is sent twice and each other hundredth is poison.
 #[tokio::test]
 async fn ten_thousand_messages_in_one_event_are_recorded_once_or_refused_each_by_itself() {
-    let office = Office::open().await;
+    let office = Office::open_with(&[UNHURRIED]).await;
     let desk = &office.desk;
     let mut worlds = vec![office.world];
     for _ in 1..20 {

@@ -9,7 +9,7 @@ use tests::office::Office;
 use tests::reporting::date;
 
 use crate::asking::{
-    assert_rebuild_is_the_same, assert_right, everything, grant_all, oracle, refresh,
+    UNHURRIED, assert_rebuild_is_the_same, assert_right, everything, grant_all, oracle, refresh,
 };
 
 const MESSAGES: u64 = 10_000;
@@ -49,7 +49,7 @@ fn dates() -> [Option<NaiveDate>; 3] {
 
 #[tokio::test]
 async fn ten_thousand_entries_on_one_commitment_are_all_there_and_every_answer_is_right() {
-    let office = Office::open().await;
+    let office = Office::open_with(&[UNHURRIED]).await;
     let (desk, world) = (&office.desk, office.world);
     let order = (0..MESSAGES).map(|n| n * STRIDE % MESSAGES);
     let bodies: Vec<String> = order

@@ -29,11 +29,11 @@ pub struct Readers {
 pub async fn read(host: Arc<Host>, lp_ids: Vec<i64>, time: Duration) -> Readers {
     let interval = Duration::from_secs(1) / REQUESTS_A_SECOND;
     let requests = (time.as_secs_f64() * f64::from(REQUESTS_A_SECOND)) as u32;
-    let start = Instant::now();
+    let (today, start) = (today(), Instant::now());
     let mut asking = JoinSet::new();
     for request in 0..requests {
         let position = request as usize;
-        let as_of = today() - Days::new((position / lp_ids.len()) as u64);
+        let as_of = today - Days::new((position / lp_ids.len()) as u64);
         let lp_id = lp_ids[position % lp_ids.len()];
         let due = start + interval * request;
         sleep_until(due.into()).await;
