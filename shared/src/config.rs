@@ -238,12 +238,22 @@ pub struct RedisConfig {
     /// hold braces: they would move the slot of all keys of the stack to one node.
     pub prefix: String,
     /// `REDIS_TIMEOUT_MS`, 1 to 1000, default 80: how long whoever answers waits for a command; the database answers about as fast.
-    /// Whoever records waits two and a half times as long for each, as what it does not reach stays stale; and connecting, TLS and
-    /// all, may take nearly four times as long.
+    /// See also [`RedisConfig::write_timeout`] and [`RedisConfig::connect_timeout`]. The template's limits are reckoned with 80: beyond
+    /// some 100 a report that waits for a silent Redis and then for a slow database may be cut off by the platform.
     pub timeout: Duration,
 }
 
 impl RedisConfig {
+    /// How long whoever records waits for a command, on a connection that may be new: what it does not reach stays stale.
+    pub fn write_timeout(&self) -> Duration {
+        self.timeout * 5 / 2
+    }
+
+    /// How long connecting may take: name resolution, TCP, TLS and greeting together.
+    pub fn connect_timeout(&self) -> Duration {
+        self.timeout * 15 / 4
+    }
+
     /// Reads the variables named beside the fields.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         let url = environment.required("REDIS_URL")?;

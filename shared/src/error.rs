@@ -125,14 +125,16 @@ fn is_transport(error: &tokio_postgres::Error) -> bool {
 }
 
 /// The server's last words on a connection, an operator's, a crash's, or to a client that was idle for too long: a statement sent
-/// just before they were read gets them as its own answer, instead of a closed socket. And `cached plan must not change result
-/// type` (a feature not supported), which a prepared statement answers for good once a migration has changed what it returns.
+/// just before they were read gets them as its own answer, instead of a closed socket. A standby's refusal to write: the primary is
+/// elsewhere. And `cached plan must not change result type` (a feature not supported), which a prepared statement answers for good
+/// once a migration has changed what it returns.
 fn ends_connection(code: &SqlState) -> bool {
     [
         &SqlState::ADMIN_SHUTDOWN,
         &SqlState::CRASH_SHUTDOWN,
         &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         &SqlState::IDLE_SESSION_TIMEOUT,
+        &SqlState::READ_ONLY_SQL_TRANSACTION,
         &SqlState::FEATURE_NOT_SUPPORTED,
     ]
     .contains(&code)
@@ -182,6 +184,8 @@ mod tests {
         assert!(ends_connection(&SqlState::IDLE_SESSION_TIMEOUT));
         let idle = SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT;
         assert!(ends_connection(&idle) && may_pass(&idle));
+        let of_a_standby = SqlState::READ_ONLY_SQL_TRANSACTION;
+        assert!(ends_connection(&of_a_standby) && may_pass(&of_a_standby));
         assert!(!ends_connection(&SqlState::QUERY_CANCELED));
     }
 

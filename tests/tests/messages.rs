@@ -257,7 +257,7 @@ fn a_property_that_stands_twice_or_is_unknown_is_named() {
     let unknown = r#"{"schema":"lp-reporting/refresh/1","lpId":1,"lpID":1}"#;
     let told = "this kind of message does not have the property lpID";
     assert_eq!(detail(unknown), (Reason::Malformed, told.to_owned()));
-    // Not even in what the system sends to itself.
+    // Also in what the system sends to itself.
     let own = r#"{"schema":"lp-reporting/views/1","lpID":1}"#;
     assert_eq!(detail(own), (Reason::Malformed, told.to_owned()));
     // What the queue cannot carry in an attribute is not in the sentence.

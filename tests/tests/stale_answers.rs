@@ -129,7 +129,10 @@ async fn a_server_that_takes_no_writes_is_asked_for_nothing() {
         .await;
     app.db.drop_idle_connections();
     assert_eq!(handle(app, "holdings").await.status(), 503);
+    let call = [activity_message(301, "capital_call", 100, "2021-06-01").to_string()];
+    assert_eq!(office.deliver(&call, 1).await, [0], "it comes again");
     desk.run(&alter("reset default_transaction_read_only"))
         .await;
     assert!(!ask(app, "holdings").await.1, "nothing was cached");
+    assert_eq!(office.deliver(&call, 2).await, [0_usize; 0]);
 }

@@ -28,7 +28,6 @@ const CLUSTER_RETRIES: u32 = 2;
 
 pub(super) struct Connection {
     server: Server,
-    /// For name resolution, TCP, TLS and greeting together.
     connect_timeout: Duration,
     current: Mutex<Current>,
     /// How many commands were answered: while some are, a link is not dead.
@@ -62,7 +61,7 @@ impl Connection {
             detail: "is not a Redis URL",
         };
         let url = config.url.as_str();
-        let connect_timeout = config.timeout * 15 / 4;
+        let connect_timeout = config.connect_timeout();
         let roots = trusted_roots(config)?;
         let login = config.iam.clone();
         let server = if config.cluster {

@@ -35,7 +35,8 @@ struct Inner {
     connection: connection::Connection,
     breaker: breaker::Breaker,
     prefix: String,
-    timeout: Duration,
+    read_timeout: Duration,
+    write_timeout: Duration,
 }
 
 impl Cache {
@@ -45,7 +46,8 @@ impl Cache {
             connection: connection::Connection::new(config)?,
             breaker: breaker::Breaker::default(),
             prefix: config.prefix.clone(),
-            timeout: config.timeout,
+            read_timeout: config.timeout,
+            write_timeout: config.write_timeout(),
         })))
     }
 

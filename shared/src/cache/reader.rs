@@ -210,7 +210,7 @@ impl Cache {
         if !inner.breaker.allows(Instant::now()) {
             return None;
         }
-        match inner.connection.run(command, inner.timeout).await {
+        match inner.connection.run(command, inner.read_timeout).await {
             Ok(answer) => {
                 inner.breaker.succeeded();
                 Some(answer)

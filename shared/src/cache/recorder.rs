@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::connection::blames_link;
 use super::keys::{Keys, TagSet};
 use super::token::Token;
-use super::{Cache, Inner, scripts};
+use super::{Cache, scripts};
 use crate::error::Error;
 use crate::ids::LpId;
 
@@ -41,13 +41,6 @@ impl Closure {
             recorder: Token::random(),
             changes: all,
         }
-    }
-}
-
-impl Inner {
-    /// For one command, on a connection that may be new.
-    fn command_timeout(&self) -> Duration {
-        self.timeout * 5 / 2
     }
 }
 
@@ -83,10 +76,13 @@ impl Cache {
         let Self(inner) = self;
         let grant = Keys::new(&inner.prefix, lp_id).access(subject);
         let close = scripts::close(&[grant], Token::random());
-        let (limit, mut tries_left) = (inner.command_timeout(), GRANT_TRIES);
+        let mut tries_left = GRANT_TRIES;
         loop {
             tries_left -= 1;
-            let closed = inner.connection.run::<Value>(&close, limit).await;
+            let closed = inner
+                .connection
+                .run::<Value>(&close, inner.write_timeout)
+                .await;
             if closed.is_ok() || tries_left == 0 {
                 return closed.map(drop);
             }
@@ -150,10 +146,9 @@ impl Cache {
         left: &mut BTreeMap<LpId, TagSet>,
     ) -> Result<(), Error> {
         let Self(inner) = self;
-        let limit = inner.command_timeout();
         let mut outcomes = stream::iter(commands)
             .map(|(lp_id, command)| async move {
-                let ran = inner.connection.run::<Value>(&command, limit);
+                let ran = inner.connection.run::<Value>(&command, inner.write_timeout);
                 (lp_id, ran.await)
             })
             .buffer_unordered(COMMANDS_AT_ONCE);

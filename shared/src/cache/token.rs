@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A random number that will not come twice: the generation of a tag, or the name of a recorder or of a lease's holder.
+/// A number that will not come twice: the generation of a tag, made where it is kept, or the random name of a recorder or of a reader.
 /// In Redis it is 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token(u128);

@@ -38,6 +38,26 @@ pub(crate) async fn commit_and_forget(
     Ok(unreached.lp_ids.iter().map(|lp_id| lp_id.get()).collect())
 }
 
+/// LPs whose tags are opened at once: well within the time that the cache allows itself.
+const LPS_AT_ONCE: usize = 1_000;
+
+/// Opens the tags of LPs whose rows nobody has locked, so that none may be closed: what their cached answers lack is committed already.
+/// Returns the LPs for whom that is still to be done. Once Redis fails the rest is not tried: others may wait for locks meanwhile.
+pub(crate) async fn forget(cache: &Cache, changes: &[(LpId, TagSet)]) -> BTreeSet<i64> {
+    let mut left = changes.chunks(LPS_AT_ONCE);
+    while let Some(some) = left.next() {
+        let closure = Closure::new(some.iter().copied());
+        let Err(unreached) = cache.open(&closure).await else {
+            continue;
+        };
+        tracing::warn!(error = %unreached.error.chain(), "cached answers could not be forgotten after a commit");
+        let rest = left.flatten().map(|(lp_id, _)| *lp_id);
+        let unforgotten = unreached.lp_ids.into_iter().chain(rest);
+        return unforgotten.map(LpId::get).collect();
+    }
+    BTreeSet::new()
+}
+
 /// How many LPs one note names, so that it stays far below the queue's message size.
 const LPS_A_NOTE: usize = 1_000;
 

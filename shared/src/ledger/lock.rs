@@ -1,4 +1,4 @@
-//! The one lock that every writer of an LP's rows takes: on the LPs themselves, in the order of their ids. And who the LPs of a fund are.
+//! The one lock that every writer of an LP's rows takes, on the LPs themselves, in the order of their ids; then that of the funds.
 
 use deadpool_postgres::{GenericClient, Transaction};
 
@@ -16,7 +16,17 @@ pub(crate) async fn lock_lps(
     Ok(rows.iter().map(|row| row.get("lp_id")).collect())
 }
 
-/// The LPs of the funds as of now. Whoever waited for locks asks again: an LP may have joined a fund meanwhile.
+/// Locks the funds' rows, after their LPs: until the transaction ends nobody brings or takes away a commitment.
+pub(crate) async fn lock_funds(
+    transaction: &Transaction<'_>,
+    fund_ids: &[i64],
+) -> Result<(), Error> {
+    let sql = "select f.fund_id from funds f where f.fund_id = any ($1) order by f.fund_id for no key update";
+    db::query(transaction, sql, &[&fund_ids]).await?;
+    Ok(())
+}
+
+/// The LPs of the funds as of now: among them whoever joined while [`lock_lps`] waited, whom it has not locked.
 pub(crate) async fn members_of(
     client: &impl GenericClient,
     fund_ids: &[i64],

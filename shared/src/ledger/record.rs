@@ -9,8 +9,8 @@ use tokio_postgres::types::Json;
 
 use super::accounts::{ChangedAccount, refresh_accounts};
 use super::claims::{Claim, claim, unclaim};
-use super::forgetting::commit_and_forget;
-use super::lock::{lock_lps, members_of};
+use super::forgetting::{commit_and_forget, forget};
+use super::lock::{lock_funds, lock_lps, members_of};
 use super::message::{Event, Fact};
 use super::owners::{Owner, resolve};
 use super::reversals::{Reversal, find_reversed};
@@ -70,9 +70,10 @@ pub async fn record(
     batch.claim(&transaction).await?;
     let locked = batch.lock(&transaction).await?;
     batch.insert(&transaction).await?;
-    let joined = batch.joined(&transaction).await?;
-    let changes = batch.cache_changes(locked.into_iter().chain(joined));
-    let unforgotten = commit_and_forget(transaction, cache, &changes).await?;
+    let joined = batch.joined(&transaction, &locked).await?;
+    let changes = batch.cache_changes(&locked);
+    let mut unforgotten = commit_and_forget(transaction, cache, &changes).await?;
+    unforgotten.extend(forget(cache, &batch.cache_changes(&joined)).await);
     let (owing_lps, owing_funds) = batch.owing();
     Ok(Recorded {
         outcomes: batch.outcomes(),
@@ -193,14 +194,20 @@ impl<'a> Batch<'a> {
         lock_lps(transaction, &lp_ids, &fund_ids).await
     }
 
-    /// Who is in the changed funds now that their rows are locked: whoever joined while locks were waited for is not locked, and what
-    /// it has in the cache may lack the change all the same.
-    async fn joined(&self, transaction: &Transaction<'_>) -> Result<Vec<LpId>, Error> {
+    /// Who joined the changed funds while locks were waited for, and so is not locked: what it has in the cache may lack the change.
+    async fn joined(
+        &self,
+        transaction: &Transaction<'_>,
+        locked: &[LpId],
+    ) -> Result<Vec<LpId>, Error> {
         let fund_ids: Vec<i64> = self.changed_funds().into_iter().collect();
         if fund_ids.is_empty() {
             return Ok(Vec::new());
         }
-        members_of(transaction, &fund_ids).await
+        lock_funds(transaction, &fund_ids).await?;
+        let mut joined = members_of(transaction, &fund_ids).await?;
+        joined.retain(|lp_id| !locked.contains(lp_id));
+        Ok(joined)
     }
 
     async fn insert(&mut self, transaction: &Transaction<'_>) -> Result<(), Error> {
@@ -334,17 +341,17 @@ impl<'a> Batch<'a> {
 
     /// What becomes stale: the ledger and performance of the LPs themselves, and for all LPs of a changed fund its
     /// performance and their shares of its holdings.
-    fn cache_changes(&self, concerned: impl Iterator<Item = LpId>) -> Vec<(LpId, TagSet)> {
+    fn cache_changes(&self, lp_ids: &[LpId]) -> Vec<(LpId, TagSet)> {
         let own = self.owing().0;
         let of_fund = TagSet::of(&[Tag::Performance, Tag::Holdings]);
         let of_lp = TagSet::of(&[Tag::Ledger, Tag::Performance]);
         let funds_changed = !self.changed_funds().is_empty();
-        let tags = |lp_id: LpId| match (own.contains(&lp_id.get()), funds_changed) {
+        let tags = |lp_id: &LpId| match (own.contains(&lp_id.get()), funds_changed) {
             (true, true) => TagSet::ALL,
             (true, false) => of_lp,
             (false, _) => of_fund,
         };
-        concerned.map(|lp_id| (lp_id, tags(lp_id))).collect()
+        lp_ids.iter().map(|lp_id| (*lp_id, tags(lp_id))).collect()
     }
 
     fn outcomes(self) -> Vec<Outcome> {

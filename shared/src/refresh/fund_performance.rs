@@ -16,7 +16,8 @@ use crate::finance::gross::{
     FundHistory, Investment, InvestmentFlow, gross_dates, gross_snapshots,
 };
 use crate::finance::performance::NavReport;
-use crate::ledger::{commit_and_forget, lock_lps, members_of};
+use crate::ids::LpId;
+use crate::ledger::{commit_and_forget, forget, lock_funds, lock_lps, members_of};
 
 /// Computes what is owed to the funds themselves and writes it, a fund a transaction. What its LPs' cached answers say of
 /// its performance and its holdings is forgotten with it. One that cannot be computed keeps no other from being settled.
@@ -47,10 +48,8 @@ async fn settle_fund(
     fund_id: i64,
 ) -> Result<Settled, Error> {
     let transaction = db::begin(connection).await?;
-    let mut lps = lock_lps(&transaction, &[], &[fund_id]).await?;
-    lock_fund(&transaction, fund_id).await?;
-    // Nobody joins the fund any more, and whoever has joined since is not locked, but may have cached what is pending.
-    lps.extend(members_of(&transaction, &[fund_id]).await?);
+    let locked = lock_lps(&transaction, &[], &[fund_id]).await?;
+    lock_funds(&transaction, &[fund_id]).await?;
     let pending = db::query(&transaction, include_str!("fund_pending.sql"), &[&fund_id]).await?;
     let Some(from) = pending
         .iter()
@@ -65,19 +64,17 @@ async fn settle_fund(
     let sql = "delete from pending_performance where pending_id = any ($1::bigint[])";
     db::execute(&transaction, sql, &[&pending_ids]).await?;
     let tags = TagSet::of(&[Tag::Performance, Tag::Holdings]);
-    let changes: Vec<_> = lps.iter().map(|&lp_id| (lp_id, tags)).collect();
+    let mut joined = members_of(&transaction, &[fund_id]).await?;
+    joined.retain(|lp_id| !locked.contains(lp_id));
+    let changes =
+        |lp_ids: Vec<LpId>| -> Vec<_> { lp_ids.into_iter().map(|lp_id| (lp_id, tags)).collect() };
+    let mut unforgotten = commit_and_forget(transaction, cache, &changes(locked)).await?;
+    unforgotten.extend(forget(cache, &changes(joined)).await);
     Ok(Settled {
         funds: 1,
-        unforgotten: commit_and_forget(transaction, cache, &changes).await?,
+        unforgotten,
         ..Settled::default()
     })
-}
-
-/// Locks the fund's row against other writers of its derived figures.
-pub(super) async fn lock_fund(transaction: &Transaction<'_>, fund_id: i64) -> Result<(), Error> {
-    let sql = "select f.fund_id from funds f where f.fund_id = $1 for no key update";
-    db::query(transaction, sql, &[&fund_id]).await?;
-    Ok(())
 }
 
 /// What happened to the fund. The statements share a round trip.

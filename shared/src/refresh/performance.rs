@@ -1,6 +1,6 @@
 //! Net performance that is owed: of the commitments that changed, from the earliest changed date on, and of their LPs' pools.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 
 use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
@@ -47,11 +47,11 @@ pub(super) async fn settle_lps(
     if owed_to.is_empty() {
         return Ok(Settled::default());
     }
+    // Before anything can fail: it is nobody else's, and once what is owed is settled it is forgotten that it was owed.
+    let mut unforgotten = forget_shares(&transaction, cache, &left_funds(&rows)).await?;
     let commitments = load_commitments(&transaction, &owed_to).await?;
     let series = compute(&pending, &commitments)?;
     write(&transaction, &owed_to, &pending, &series).await?;
-    let mut unforgotten =
-        forget_shares(&transaction, cache, &left_funds(&pending, &commitments)).await?;
     let tags = TagSet::of(&[Tag::Performance]);
     let changes: Vec<(LpId, TagSet)> = owed_to
         .iter()
@@ -76,18 +76,11 @@ fn read_pending(row: &Row) -> Pending {
     }
 }
 
-/// The funds in which a commitment was that is gone, or elsewhere now. Nothing but what is owed tells of it, so the shares of those
-/// who stay are forgotten before that is settled.
-fn left_funds(pending: &[Pending], commitments: &[Commitment]) -> BTreeSet<i64> {
-    let there: HashSet<(i64, i64)> = commitments
-        .iter()
-        .map(|commitment| (commitment.commitment_id, commitment.fund_id))
-        .collect();
-    pending
-        .iter()
-        .filter(|owed| !there.contains(&(owed.commitment_id, owed.fund_id)))
-        .map(|owed| owed.fund_id)
-        .collect()
+/// The funds in which a commitment was that is gone, or elsewhere now: nothing but what is owed tells of it.
+fn left_funds(pending: &[Row]) -> Vec<i64> {
+    let has_left = |row: &&Row| row.get("has_left");
+    let left = pending.iter().filter(has_left);
+    left.map(|row| row.get("fund_id")).collect()
 }
 
 fn by_lp(pending: &[Pending]) -> BTreeMap<i64, Vec<Pending>> {

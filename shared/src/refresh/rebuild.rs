@@ -1,17 +1,16 @@
 //! Everything derived, made again from the truth, to the same bytes as recording and settling make it bit by bit. It goes on
 //! in steps that are committed one by one: whoever dies or runs out of time loses one step, and names what is left.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::Settled;
-use super::fund_performance::{lock_fund, settle_fund_performance};
+use super::fund_performance::settle_fund_performance;
 use super::rebuild_lps::rebuild_range;
 use super::shares::forget_shares;
 use crate::cache::Cache;
 use crate::db::{self, Connection, Database};
 use crate::error::Error;
-use crate::ledger::{LpRange, lock_lps, note_unforgotten};
+use crate::ledger::{LpRange, lock_funds, lock_lps, note_unforgotten};
 use crate::queue::Queue;
 
 /// LPs that one message hands on: minutes of work at the full size, a part of which each message does.
@@ -140,7 +139,7 @@ async fn fund_ids(db: &Database, scope: Scope) -> Result<Vec<i64>, Error> {
 }
 
 /// The funds in which an LP has commitments. Those that it has left are told by what is owed for them, and seen to when that is settled.
-async fn funds_of(connection: &Connection, lp_id: i64) -> Result<BTreeSet<i64>, Error> {
+async fn funds_of(connection: &Connection, lp_id: i64) -> Result<Vec<i64>, Error> {
     let sql = "select distinct c.fund_id from lp_fund_commitments c where c.lp_id = $1";
     let rows = db::query(connection, sql, &[&lp_id]).await?;
     Ok(rows.iter().map(|row| row.get("fund_id")).collect())
@@ -170,7 +169,7 @@ async fn rebuild_fund(db: &Database, cache: &Cache, fund_id: i64) -> Result<Sett
 async fn owe_fund(connection: &mut Connection, fund_id: i64) -> Result<(), Error> {
     let transaction = db::begin(connection).await?;
     lock_lps(&transaction, &[], &[fund_id]).await?;
-    lock_fund(&transaction, fund_id).await?;
+    lock_funds(&transaction, &[fund_id]).await?;
     let in_force = include_str!("commitments_in_force.sql");
     db::execute(&transaction, in_force, &[&fund_id]).await?;
     let sql = "insert into pending_performance (fund_id, from_date) values ($1, '0001-01-01')";

@@ -4,10 +4,11 @@
 -- A new token is of this run of the script alone. What a client sends twice, after its first link has died, may arrive late: were
 -- the token the sender's, a tag that a recorder has opened since would be given the one under which the old answer was planted.
 local claim = {}
-local fresh = string.sub(redis.sha1hex(ARGV[1] .. table.concat(redis.call('time'), '.')), 1, 32)
+local fresh
 for i = 2, #KEYS do
   local token = redis.call('get', KEYS[i])
   if not token then
+    fresh = fresh or string.sub(redis.sha1hex(ARGV[1] .. table.concat(redis.call('time'), '.')), 1, 32)
     token = fresh
     redis.call('set', KEYS[i], token, 'px', ARGV[2])
   elseif string.sub(token, 1, 7) == 'closed:' then
