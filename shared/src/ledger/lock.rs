@@ -16,7 +16,8 @@ pub(crate) async fn lock_lps(
     Ok(rows.iter().map(|row| row.get("lp_id")).collect())
 }
 
-/// Locks the funds' rows, after their LPs: until the transaction ends nobody brings or takes away a commitment.
+/// Locks the funds' rows, after their LPs: until the transaction ends nobody brings or takes away a commitment. (One that only changes
+/// hands within a fund waits for nothing; its own message follows.)
 pub(crate) async fn lock_funds(
     transaction: &Transaction<'_>,
     fund_ids: &[i64],
