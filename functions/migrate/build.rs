@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+    // Where it is now: the script may have been compiled before the checkout was moved.
+    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?)
         .join("../../migrations")
         .canonicalize()?;
     println!("cargo::rerun-if-changed={}", folder.display());
