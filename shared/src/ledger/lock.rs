@@ -1,5 +1,7 @@
 //! The one lock that every writer of an LP's rows takes, on the LPs themselves, in the order of their ids; then that of the funds.
 
+use std::collections::BTreeSet;
+
 use deadpool_postgres::{GenericClient, Transaction};
 
 use crate::db;
@@ -27,7 +29,19 @@ pub(crate) async fn lock_funds(
     Ok(())
 }
 
-/// The LPs of the funds as of now: among them whoever joined while [`lock_lps`] waited, whom it has not locked.
+/// Who joined the funds while [`lock_lps`] waited for others, and so is not among those that it has locked. The funds are locked.
+pub(crate) async fn joined_since(
+    transaction: &Transaction<'_>,
+    fund_ids: &[i64],
+    locked: &[LpId],
+) -> Result<Vec<LpId>, Error> {
+    let locked: BTreeSet<LpId> = locked.iter().copied().collect();
+    let mut joined = members_of(transaction, fund_ids).await?;
+    joined.retain(|lp_id| !locked.contains(lp_id));
+    Ok(joined)
+}
+
+/// The LPs of the funds as of now.
 pub(crate) async fn members_of(
     client: &impl GenericClient,
     fund_ids: &[i64],

@@ -19,7 +19,7 @@ pub use accounts::{ChangedAccount, refresh_accounts};
 pub(crate) use fields::{Fields, malformed};
 pub use forgetting::note_unforgotten;
 pub(crate) use forgetting::{commit_and_forget, forget};
-pub(crate) use lock::{lock_funds, lock_lps, members_of};
+pub(crate) use lock::{joined_since, lock_funds, lock_lps, members_of};
 pub use message::{Activity, Event, Fact, Message, NavReport, Rewritten, parse_message};
 pub use note::{LpRange, OwedForgetting, VIEWS_SCHEMA};
 pub use record::{Outcome, Recorded, record};

@@ -10,7 +10,7 @@ use tokio_postgres::types::Json;
 use super::accounts::{ChangedAccount, refresh_accounts};
 use super::claims::{Claim, claim, unclaim};
 use super::forgetting::{commit_and_forget, forget};
-use super::lock::{lock_funds, lock_lps, members_of};
+use super::lock::{joined_since, lock_funds, lock_lps};
 use super::message::{Event, Fact};
 use super::owners::{Owner, resolve};
 use super::reversals::{Reversal, find_reversed};
@@ -205,9 +205,7 @@ impl<'a> Batch<'a> {
             return Ok(Vec::new());
         }
         lock_funds(transaction, &fund_ids).await?;
-        let mut joined = members_of(transaction, &fund_ids).await?;
-        joined.retain(|lp_id| !locked.contains(lp_id));
-        Ok(joined)
+        joined_since(transaction, &fund_ids, locked).await
     }
 
     async fn insert(&mut self, transaction: &Transaction<'_>) -> Result<(), Error> {

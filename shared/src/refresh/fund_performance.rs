@@ -17,7 +17,7 @@ use crate::finance::gross::{
 };
 use crate::finance::performance::NavReport;
 use crate::ids::LpId;
-use crate::ledger::{commit_and_forget, forget, lock_funds, lock_lps, members_of};
+use crate::ledger::{commit_and_forget, forget, joined_since, lock_funds, lock_lps};
 
 /// Computes what is owed to the funds themselves and writes it, a fund a transaction. What its LPs' cached answers say of
 /// its performance and its holdings is forgotten with it. One that cannot be computed keeps no other from being settled.
@@ -64,8 +64,7 @@ async fn settle_fund(
     let sql = "delete from pending_performance where pending_id = any ($1::bigint[])";
     db::execute(&transaction, sql, &[&pending_ids]).await?;
     let tags = TagSet::of(&[Tag::Performance, Tag::Holdings]);
-    let mut joined = members_of(&transaction, &[fund_id]).await?;
-    joined.retain(|lp_id| !locked.contains(lp_id));
+    let joined = joined_since(&transaction, &[fund_id], &locked).await?;
     let changes =
         |lp_ids: Vec<LpId>| -> Vec<_> { lp_ids.into_iter().map(|lp_id| (lp_id, tags)).collect() };
     let mut unforgotten = commit_and_forget(transaction, cache, &changes(locked)).await?;
